@@ -1,0 +1,35 @@
+"""`make bench`: every benchmark in tests/load, then one table of ours beside the rivals'."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "build" / "bench"
+BENCHMARKS = ["gateway", "install"]
+
+
+def table() -> Table:
+    shown = Table("benchmark", "ours", "rival", "rival's name", "unit", "ratio", "goal", title="ours / rival, one run")
+    for name in BENCHMARKS:
+        for row in json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")):
+            figures = (f"{row['ours']:.1f}", f"{row['rival']:.1f}", row["rival_name"], row["unit"], f"{row['ratio']:.2f}")
+            shown.add_row(row["name"], *figures, str(row["goal"]))
+    return shown
+
+
+def main() -> int:
+    for name in BENCHMARKS:
+        done = subprocess.run([sys.executable, f"tests/load/{name}.py"], cwd=ROOT, env=os.environ, check=False)
+        if done.returncode:
+            print(f"benchmark {name} failed (exit {done.returncode})", file=sys.stderr)
+            return done.returncode
+    Console().print(table())
+    return 0
