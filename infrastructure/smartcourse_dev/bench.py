@@ -20,7 +20,13 @@ def table() -> Table:
     shown = Table("benchmark", "ours", "rival", "rival's name", "unit", "ratio", "goal", title="ours / rival, one run")
     for name in BENCHMARKS:
         for row in json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")):
-            figures = (f"{row['ours']:.1f}", f"{row['rival']:.1f}", row["rival_name"], row["unit"], f"{row['ratio']:.2f}")
+            figures = (
+                f"{row['ours']:.1f}",
+                f"{row['rival']:.1f}",
+                row["rival_name"],
+                row["unit"],
+                f"{row['ratio']:.2f}",
+            )
             shown.add_row(row["name"], *figures, str(row["goal"]))
     return shown
 

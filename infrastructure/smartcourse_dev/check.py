@@ -26,16 +26,21 @@ class Check:
     run: Callable[[], str]
 
 
+def output(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 def command(name: str, *arguments: str) -> Check:
     def run() -> str:
-        done = subprocess.run([str(BIN / arguments[0]), *arguments[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = output(str(BIN / arguments[0]), *arguments[1:])
         return "" if done.returncode == 0 else (done.stdout + done.stderr).strip() or f"exit {done.returncode}"
 
     return Check(name, run)
 
 
 def tracked(*patterns: str) -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = output("git", "ls-files", "-co", "--exclude-standard", "--", *patterns)
+    listed.check_returncode()
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 

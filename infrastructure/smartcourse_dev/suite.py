@@ -1,11 +1,14 @@
-"""`make test` and `make test-full`: checks, unit, integration and end-to-end cases, in this order.
+"""`make test` and `make test-full`: checks, unit, cluster, integration and end-to-end cases, in this order.
 
 Each stage prints as it goes and how long it took; a failing stage ends the run, for the next ones would only repeat it.
+The cluster is made before the integration cases because its binaries (helm, kube-apiserver, etcd) are what the charts'
+and the operator's cases run.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,18 +23,92 @@ REPORTS = ROOT / "build" / "reports"
 TEST_CLUSTER = {"CLUSTER": "smartcourse-test", "HTTP_PORT": "8081"}
 MEMBERS = ["shared", "services/api-gateway", "services/course-service", "services/notification-service",
            "services/user-service", "operator", "infrastructure", "charts"]  # fmt: skip
-SERVER_PACKAGES = ["postgresql-15", "redis-server", "nginx-light", "iproute2"]
+SERVERS = {
+    "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
+    "redis-server": "redis-server",
+    "nginx-light": "nginx",
+}
+OUTCOMES = ("tests", "failures", "errors", "skipped")
 
 
-def run(*command: str, **environment: str) -> int:
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode
+def run(*command: str, **environment: str) -> bool:
+    """Run a command in the repository, its output going to ours; true when it ended well."""
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode == 0
 
 
-def pytest(name: str, *arguments: str, **environment: str) -> int:
-    REPORTS.mkdir(parents=True, exist_ok=True)
+def pytest(name: str, *arguments: str, **environment: str) -> bool:
     report = f"--junitxml={REPORTS / name}.xml"
-    return run(sys.executable, "-m", "pytest", report, "--durations=10", *arguments, **environment)
+    return run(sys.executable, "-m", "pytest", "--quiet", "--durations=10", report, *arguments, **environment)
 
 
-def existing(*paths: str) -> list[str]:
-    return [path for path in paths if (ROOT / path).is_dir()]
+def members(kind: str) -> list[str]:
+    return [path for member in MEMBERS if (ROOT / (path := f"{member}/tests/{kind}")).is_dir()]
+
+
+def servers() -> bool:
+    """Install the servers that the cases run and that are missing here."""
+    missing = [package for package, binary in SERVERS.items() if not shutil.which(binary)]
+    if not missing:
+        return True
+    print(f"installing {', '.join(missing)}", flush=True)
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    return run("apt-get", "update", "-qq") and run(
+        "apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing, **quiet
+    )
+
+
+def cluster() -> bool:
+    return run(sys.executable, "-m", "smartcourse_dev", "up", **TEST_CLUSTER)
+
+
+def end_to_end(*selection: str) -> bool:
+    target = {
+        "SMARTCOURSE_CONTEXT": f"kind-{TEST_CLUSTER['CLUSTER']}",
+        "SMARTCOURSE_URL": f"http://localhost:{TEST_CLUSTER['HTTP_PORT']}",
+    }
+    return pytest("e2e", "-v", "tests/e2e", *selection, **target)
+
+
+def counted() -> dict[str, int]:
+    """Add up the stages' reports: how many cases ran, failed, broke or were skipped."""
+    total = dict.fromkeys(OUTCOMES, 0)
+    for report in REPORTS.glob("*.xml"):
+        for suite in ET.parse(report).iter("testsuite"):  # noqa: S314 - our own pytest wrote it
+            for outcome in OUTCOMES:
+                total[outcome] += int(suite.get(outcome, 0))
+    return total
+
+
+def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
+    return [
+        ("checks", lambda: check.main() == 0),
+        ("servers", servers),
+        ("unit", lambda: pytest("unit", *members("unit"))),
+        ("cluster", cluster),
+        ("integration", lambda: pytest("integration", *members("integration"))),
+        ("end to end", lambda: end_to_end(*([] if verb == "test-full" else ["-m", "core"]))),
+    ]
+
+
+def main(verb: str) -> int:
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    began = time.monotonic()
+    failed = ""
+    for name, stage in stages(verb):
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        passed = stage()
+        print(f"== {name}: {'ok' if passed else 'FAILED'}, {time.monotonic() - started:.0f} s", flush=True)
+        if not passed:
+            failed = name
+            break
+    total = counted()
+    wrong = total["failures"] + total["errors"]
+    passed_cases = total["tests"] - wrong - total["skipped"]
+    print(f"\n{passed_cases} passed, {wrong} failed, {total['skipped']} skipped in {time.monotonic() - began:.0f} s")
+    if failed:
+        print(f"make {verb} stopped at: {failed}. Mend it and run again; what was built is kept.")
+    elif total["skipped"]:
+        print("A skipped case proves nothing: make its preparation work instead.")
+    return 1 if failed or total["skipped"] else 0

@@ -87,7 +87,7 @@ def eventually(
             if result := probe():
                 return result
             error = None
-        except Exception as caught:  # the system under test may be away for a moment: that is what is awaited
+        except Exception as caught:  # noqa: BLE001 - the system under test may be away: that is what is awaited
             error = caught
         time.sleep(every_seconds)
     awaited = what if isinstance(what, str) else what()

@@ -45,7 +45,11 @@ class Platform:
         self.admin = admin
 
     def register(self, **fields: Any) -> httpx.Response:
-        person = {"email": f"{unique('person')}@example.org", "password": secrets.token_urlsafe(16), "full_name": "A Person"}
+        person = {
+            "email": f"{unique('person')}@example.org",
+            "password": secrets.token_urlsafe(16),
+            "full_name": "A Person",
+        }
         return self.client.post("/api/auth/register", json=person | fields)
 
     def log_in(self, email: str, password: str) -> Person:

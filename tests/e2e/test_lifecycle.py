@@ -49,7 +49,8 @@ def test_the_sample_shows_itself_ready_with_version_and_url(platform: Platform, 
     table = kubectl.run("get", "smc", "-A")
     header, row = table.splitlines()[:2]
     assert {"READY", "VERSION", "URL", "AGE"} <= set(header.split())
-    assert "True" in row and "http://" in row and "1.0.0" in row
+    for shown in ("True", "http://", "1.0.0"):
+        assert shown in row
 
 
 @pytest.mark.core
@@ -63,7 +64,7 @@ def test_a_deleted_child_comes_back(platform: Platform, kubectl: Kubectl, kind: 
 
     def restored() -> bool:
         found = kubectl.find(kind, name)
-        return bool(found) and found["metadata"]["uid"] != uid
+        return found is not None and found["metadata"]["uid"] != uid
 
     eventually(restored, timeout_seconds=RESTORE_SECONDS, what=f"{kind} {name} to come back")
     kubectl.wait_ready(NAME)
@@ -75,7 +76,12 @@ def test_a_deleted_child_comes_back(platform: Platform, kubectl: Kubectl, kind: 
     [
         ("deployment", f"{NAME}-course", {"spec": {"replicas": 3}}, ("spec", "replicas")),
         ("service", f"{NAME}-user", {"spec": {"selector": {"stray": "label"}}}, ("spec", "selector")),
-        ("deployment", f"{NAME}-user", {"metadata": {"labels": {"app.kubernetes.io/part-of": "mine"}}}, ("metadata", "labels")),
+        (
+            "deployment",
+            f"{NAME}-user",
+            {"metadata": {"labels": {"app.kubernetes.io/part-of": "mine"}}},
+            ("metadata", "labels"),
+        ),
     ],
 )
 def test_an_edited_child_is_reverted(
@@ -200,15 +206,18 @@ def test_a_second_smartcourse_comes_up_beside_the_first_and_uses_an_external_pos
 
 def start_external_postgres(namespace: Kubectl) -> str:
     """Run a PostgreSQL that the operator knows nothing of; returns its administrator's URL."""
-    image = json.loads(
-        namespace.in_namespace(NAMESPACE).run("get", "statefulset", f"{NAME}-postgres", "-o", "json")
-    )["spec"]["template"]["spec"]["containers"][0]["image"]
+    image = json.loads(namespace.in_namespace(NAMESPACE).run("get", "statefulset", f"{NAME}-postgres", "-o", "json"))[
+        "spec"
+    ]["template"]["spec"]["containers"][0]["image"]
     password = "outside-" + "x" * 24
     labels = {"app": "outside"}
     container = {
         "name": "postgres",
         "image": image,
-        "env": [{"name": "POSTGRES_PASSWORD", "value": password}, {"name": "PGDATA", "value": "/var/lib/postgresql/data/db"}],
+        "env": [
+            {"name": "POSTGRES_PASSWORD", "value": password},
+            {"name": "PGDATA", "value": "/var/lib/postgresql/data/db"},
+        ],
         "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "127.0.0.1"]}, "periodSeconds": 1},
         "volumeMounts": [{"name": "data", "mountPath": "/var/lib/postgresql/data"}],
     }

@@ -32,7 +32,9 @@ COMPONENTS = {
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
     command = ["kubectl", "--context", CONTEXT, *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=LIMIT_SECONDS).stdout
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=True, timeout=LIMIT_SECONDS
+    ).stdout
 
 
 def images() -> dict[str, str]:
