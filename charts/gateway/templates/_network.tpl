@@ -1,0 +1,18 @@
+{{/* Who may call: the ingress controller, wherever it runs, or the peers that the values name. */}}
+{{- define "gateway.ingress" -}}
+- ports:
+    - {protocol: TCP, port: 8000}
+  {{- with .Values.ingressFrom }}
+  from:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{- define "gateway.serviceEgress" -}}
+{{- range $service, $port := dict "user" 8001 "course" 8002 "notification" 8005 }}
+- to:
+    {{- include "smartcourse.network.peers" (list $ $service) | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: {{ $port }}}
+{{- end }}
+{{- end }}

@@ -1,0 +1,65 @@
+{{/* Environment variables: each template gives items of a container's `env`. */}}
+
+{{/* One variable out of a Secret. (root, variable, key of global.secretNames, key in the Secret[, "optional"]) */}}
+{{- define "smartcourse.env.secret" -}}
+- name: {{ index . 1 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "smartcourse.secretName" (list (index . 0) (index . 2)) }}
+      key: {{ index . 3 }}
+      {{- if gt (len .) 4 }}
+      optional: true
+      {{- end }}
+{{- end }}
+
+{{/* The key that the gateway signs identities with, and the one before it while a rotation lasts. (root) */}}
+{{- define "smartcourse.env.identity" -}}
+{{- include "smartcourse.env.secret" (list . "GATEWAY_IDENTITY_KEY" "auth" "identity-key") }}
+{{ include "smartcourse.env.secret" (list . "GATEWAY_IDENTITY_KEY_PREVIOUS" "auth" "identity-key-previous" "optional") }}
+{{- end }}
+
+{{/* What access tokens are made and verified with: for the gateway and user-service alone. (root) */}}
+{{- define "smartcourse.env.jwt" -}}
+{{- $auth := .Values.global.auth -}}
+{{- include "smartcourse.env.secret" (list . "JWT_SECRET_KEY" "auth" "jwt-secret") }}
+{{ include "smartcourse.env.secret" (list . "JWT_SECRET_KEY_PREVIOUS" "auth" "jwt-secret-previous" "optional") }}
+- name: JWT_ALGORITHM
+  value: HS256
+- name: JWT_ISSUER
+  value: {{ $auth.issuer | quote }}
+- name: JWT_AUDIENCE
+  value: {{ $auth.audience | quote }}
+- name: JWT_ACCESS_TOKEN_EXPIRE_MINUTES
+  value: {{ $auth.accessTokenMinutes | quote }}
+{{- end }}
+
+{{/* What every process of ours reads. (root, component, metrics port) */}}
+{{- define "smartcourse.env.process" -}}
+{{- $root := index . 0 -}}
+- name: METRICS_PORT
+  value: {{ index . 2 | quote }}
+- name: LOG_LEVEL
+  value: {{ $root.Values.global.telemetry.logLevel }}
+- name: OTEL_SERVICE_NAME
+  value: {{ include "smartcourse.name" . }}
+{{- with $root.Values.global.telemetry.otlpEndpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/*
+A container's whole `env`: the chart's own, in the order given, with a component's `env` values in place of those of
+the same name. A name that came twice could not be applied by the server side. (chart's items as text, values' env)
+*/}}
+{{- define "smartcourse.env.merged" -}}
+{{- $extra := index . 1 | default dict -}}
+{{- $items := list -}}
+{{- range fromYamlArray (index . 0) -}}
+{{- if not (hasKey $extra .name) }}{{ $items = append $items . }}{{ end -}}
+{{- end -}}
+{{- range $name, $value := $extra -}}
+{{- $items = append $items (dict "name" $name "value" (toString $value)) -}}
+{{- end -}}
+{{- toYaml $items }}
+{{- end }}

@@ -1,0 +1,1 @@
+../../../infrastructure/postgres/init.sql

@@ -1,0 +1,86 @@
+"""Jobs: which there are, and that a name changes exactly when what would run does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Document = dict[str, Any]
+Render = Callable[..., list[Document]]
+
+ALWAYS = {
+    "postgres-provision",
+    "course-provision",
+    "user-migrate",
+    "course-migrate",
+    "notification-migrate",
+    "user-seed",
+}
+
+
+def jobs(objects: list[Document], release: str = "academy") -> dict[str, str]:
+    """The hash of each Job by its name without release and hash."""
+    names = [each["metadata"]["name"] for each in objects if each["kind"] == "Job"]
+    found = [re.fullmatch(rf"{release}-(.+)-([0-9a-f]{{8}})", name) for name in names]
+    return {match[1]: match[2] for match in found if match}
+
+
+def changed(render: Render, *sets: str) -> set[str]:
+    before, after = jobs(render("minimal")), jobs(render("minimal", *sets))
+    return {name for name in before if before[name] != after.get(name)}
+
+
+def test_the_jobs_are_there_and_demo_data_only_when_asked_for(render: Render) -> None:
+    assert jobs(render("minimal")).keys() == ALWAYS
+    assert jobs(render("httproute")).keys() == {*ALWAYS, "course-seed"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "renamed"),
+    [
+        ("global.images.user=registry.example/user-service:2", {"user-migrate", "user-seed"}),
+        ("global.images.course=registry.example/course-service:2", {"course-migrate", "course-provision"}),
+        ("global.images.postgres=registry.example/postgres:15", {"postgres-provision"}),
+        ("global.databases.postgres.secretHash=aa", {"postgres-provision"}),
+        ("global.databases.mongodb.secretHash=aa", {"course-provision"}),
+        ("seed.demo=true", {"user-seed"}),
+        ("user.replicas=5", set()),
+        ("user.env.LOG_FORMAT=x", set()),
+        ("route.host=academy.example", set()),
+        ("global.auth.secretHash=aa", set()),
+    ],
+)
+def test_a_job_is_renamed_exactly_when_it_would_run_something_else(
+    render: Render, setting: str, renamed: set[str]
+) -> None:
+    assert changed(render, setting) == renamed
+
+
+def test_jobs_are_kept_and_try_again(render: Render) -> None:
+    for each in render("httproute"):
+        if each["kind"] == "Job":
+            assert "ttlSecondsAfterFinished" not in each["spec"]
+            assert each["spec"]["backoffLimit"] == 6
+            assert each["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_each_job_runs_its_command(render: Render) -> None:
+    commands = {
+        each["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]: each["spec"]["template"]["spec"][
+            "containers"
+        ][0]["command"]
+        for each in render("httproute")
+        if each["kind"] == "Job"
+    }
+    assert commands == {
+        "postgres-provision": ["sh", "/scripts/provision.sh", "/scripts/init.sql"],
+        "course-provision": ["python", "-m", "course_service.provision"],
+        "user-migrate": ["python", "-m", "user_service.migrations", "upgrade"],
+        "course-migrate": ["python", "-m", "course_service.migrations", "upgrade"],
+        "notification-migrate": ["python", "-m", "notification_service.migrations", "upgrade"],
+        "user-seed": ["python", "-m", "user_service.seed", "--demo"],
+        "course-seed": ["python", "-m", "course_service.seed", "--demo"],
+    }

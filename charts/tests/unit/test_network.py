@@ -1,0 +1,122 @@
+"""Who may speak to whom, asked of the NetworkPolicies as a network that enforces them would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Document = dict[str, Any]
+Render = Callable[..., list[Document]]
+
+PORTS = {
+    "gateway": 8000,
+    "user": 8001,
+    "course": 8002,
+    "notification": 8005,
+    "postgres": 5432,
+    "mongodb": 27017,
+    "redis": 6379,
+}
+ALLOWED = {
+    ("gateway", "user"), ("gateway", "course"), ("gateway", "notification"), ("gateway", "redis"),
+    ("user", "postgres"), ("course", "postgres"), ("notification", "postgres"),
+    ("user", "redis"), ("course", "redis"), ("notification", "redis"),
+    ("course", "mongodb"),
+    ("user-migrate", "postgres"), ("course-migrate", "postgres"), ("notification-migrate", "postgres"),
+    ("user-seed", "postgres"),
+    ("course-seed", "postgres"), ("course-seed", "mongodb"),
+    ("course-migrate", "mongodb"),
+    ("course-provision", "mongodb"), ("course-provision", "postgres"),
+    ("postgres-provision", "postgres"),
+}  # fmt: skip
+
+
+class Network:
+    """What the policies among `objects` admit."""
+
+    def __init__(self, objects: list[Document]) -> None:
+        self.policies = [each["spec"] for each in objects if each["kind"] == "NetworkPolicy"]
+        self.pods = {
+            labels["app.kubernetes.io/name"]: labels
+            for each in objects
+            if (labels := each.get("spec", {}).get("template", {}).get("metadata", {}).get("labels"))
+        }
+
+    def admits(self, source: str, target: str, port: int) -> bool:
+        return self._passes(source, "egress", "to", target, port) and self._passes(
+            target, "ingress", "from", source, port
+        )
+
+    def _passes(self, pod: str, direction: str, side: str, peer: str, port: int) -> bool:
+        policies = [each for each in self.policies if selects(each["podSelector"], self.pods[pod])]
+        rules = [rule for policy in policies for rule in policy.get(direction, [])]
+        return any(
+            any(selects(each.get("podSelector", {}), self.pods[peer]) for each in rule.get(side, [{}]))
+            and any(each.get("port", port) == port for each in rule.get("ports", [{}]))
+            for rule in rules
+        )
+
+
+def selects(selector: Document, labels: dict[str, str]) -> bool:
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()) and all(
+        labels.get(rule["key"]) in rule["values"] for rule in selector.get("matchExpressions", [])
+    )
+
+
+@pytest.fixture
+def network(render: Render) -> Network:
+    return Network(render("httproute"))
+
+
+def test_pods_reach_what_they_need_and_nothing_else(network: Network) -> None:
+    reached = {
+        (source, target)
+        for source in network.pods
+        for target, port in PORTS.items()
+        if target != "gateway" and network.admits(source, target, port)
+    }
+    assert reached == ALLOWED
+
+
+def test_nobody_reaches_a_job(network: Network) -> None:
+    for job in network.pods.keys() - PORTS.keys():
+        assert not any(network.admits(source, job, 8080) for source in network.pods)
+
+
+def test_a_service_is_closed_but_for_the_gateway_and_for_metrics(network: Network) -> None:
+    for service in ("user", "course", "notification"):
+        policy = next(each for each in network.policies if selects(each["podSelector"], network.pods[service]))
+        open_ports = {
+            port["port"]
+            for rule in policy["ingress"]
+            if rule["from"] == [{"namespaceSelector": {}}]
+            for port in rule["ports"]
+        }
+        assert open_ports == {9090}
+
+
+def test_the_gateway_can_be_closed_but_for_the_ingress_controller(render: Render) -> None:
+    def peers(case: str) -> Any:
+        [policy] = [
+            each
+            for each in render(case)
+            if (each["kind"], each["metadata"]["name"]) == ("NetworkPolicy", "academy-gateway")
+        ]
+        [rule] = [rule for rule in policy["spec"]["ingress"] if rule["ports"][0]["port"] == 8000]
+        return rule.get("from")
+
+    assert peers("minimal") is None
+    assert peers("production") == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]
+
+
+def test_the_telemetry_collector_and_external_datastores_can_be_reached(render: Render) -> None:
+    production = Network(render("production"))
+    egress = next(each for each in production.policies if selects(each["podSelector"], production.pods["user"]))[
+        "egress"
+    ]
+    assert {"ports": [{"protocol": "TCP", "port": 4318}]} in egress
+    external = Network(render("external"))
+    for policy in external.policies:
+        assert {"ports": [{"protocol": "TCP"}]} in policy["egress"]

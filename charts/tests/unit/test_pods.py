@@ -1,0 +1,185 @@
+"""What holds for every pod, whatever runs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Document = dict[str, Any]
+Render = Callable[..., list[Document]]
+
+
+def secrets_of(container: Document) -> set[tuple[str, str]]:
+    """The (Secret, key) pairs that a container is given."""
+    sources = [each["valueFrom"]["secretKeyRef"] for each in container.get("env", []) if "valueFrom" in each]
+    return {(source["name"], source["key"]) for source in sources}
+
+
+def deployment(objects: list[Document], name: str) -> Document:
+    [found] = [each for each in objects if each["kind"] == "Deployment" and each["metadata"]["name"] == name]
+    return found
+
+
+def test_pods_are_restricted(pods: dict[str, Document]) -> None:
+    assert pods
+    for where, pod in pods.items():
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True, where
+        assert context["runAsUser"] > 0, where
+        assert context["fsGroup"] > 0, where
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}, where
+        assert not {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"} & pod.keys(), where
+        assert all(volume.keys() & {"emptyDir", "configMap"} for volume in pod.get("volumes", [])), where
+
+
+def test_no_pod_gets_a_service_account_token_or_other_services_addresses(pods: dict[str, Document]) -> None:
+    for where, pod in pods.items():
+        assert pod["automountServiceAccountToken"] is False, where
+        assert pod["enableServiceLinks"] is False, where
+        assert pod["serviceAccountName"].startswith("academy-"), where
+
+
+def test_every_account_a_pod_runs_under_is_made_in_the_first_phase(
+    objects: list[Document], pods: dict[str, Document]
+) -> None:
+    accounts = {each["metadata"]["name"]: each for each in objects if each["kind"] == "ServiceAccount"}
+    assert {pod["serviceAccountName"] for pod in pods.values()} == accounts.keys()
+    for account in accounts.values():
+        assert account["metadata"]["labels"]["smartcourse.io/phase"] == "datastores"
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_containers_cannot_write_or_gain_anything(containers: dict[str, Document]) -> None:
+    for where, container in containers.items():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, where
+        assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}, where
+
+
+def test_containers_say_what_they_need_and_what_they_may_not_exceed(containers: dict[str, Document]) -> None:
+    for where, container in containers.items():
+        assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), where
+        assert "memory" in container["resources"]["limits"], where
+
+
+def test_what_runs_on_is_asked_whether_it_started_is_ready_and_lives(pods: dict[str, Document]) -> None:
+    for where, pod in pods.items():
+        for container in [] if where.startswith("Job") else pod["containers"]:
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys(), where
+            assert container["startupProbe"]["periodSeconds"] <= 2, where
+
+
+def test_services_are_alive_without_their_datastores_and_ready_only_with_them(render: Render) -> None:
+    for name in ("user", "course", "notification"):
+        [container] = deployment(render(), f"academy-{name}")["spec"]["template"]["spec"]["containers"]
+        assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+        assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+
+
+def test_services_wait_for_their_schema(render: Render) -> None:
+    for name in ("user", "course", "notification"):
+        [init] = deployment(render(), f"academy-{name}")["spec"]["template"]["spec"]["initContainers"]
+        assert init["name"] == "wait-for-schema"
+        assert init["command"][:4] == ["python", "-m", f"{name}_service.migrations", "wait"]
+        assert secrets_of(init) == {(f"academy-{name}-db", "url")}
+
+
+def test_every_image_comes_from_the_values(render: Render) -> None:
+    components = ("gateway", "user", "course", "notification", "postgres", "mongodb", "redis")
+    sets = [f"global.images.{name}=registry.test/{name}:x" for name in components]
+    found = set()
+    for each in render("httproute", *sets, "global.imagePullPolicy=Never"):
+        pod = each.get("spec", {}).get("template", {}).get("spec", {})
+        for container in [*pod.get("initContainers", []), *pod.get("containers", [])]:
+            found.add(container["image"])
+            assert container["imagePullPolicy"] == "Never"
+    assert found == {f"registry.test/{name}:x" for name in components}
+
+
+def test_pull_secrets_reach_every_pod(render: Render) -> None:
+    for each in render("production"):
+        if pod := each.get("spec", {}).get("template", {}).get("spec"):
+            assert pod["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_each_container_gets_only_the_secrets_it_needs(render: Render) -> None:
+    identity = {("academy-auth", "identity-key"), ("academy-auth", "identity-key-previous")}
+    tokens = {("academy-auth", "jwt-secret"), ("academy-auth", "jwt-secret-previous")}
+    redis = {("academy-redis", "url")}
+    expected = {
+        "user": {("academy-user-db", "url"), *redis, *identity, *tokens},
+        "course": {("academy-course-db", "url"), ("academy-course-mongodb", "url"), *redis, *identity},
+        "notification": {("academy-notification-db", "url"), *redis, *identity},
+        "nginx": set(),
+        "decide": {*redis, *identity, *tokens},
+        "postgres": {("academy-postgres", "password")},
+        "mongodb": {("academy-mongodb", "root-password")},
+        "redis": {("academy-redis", "password")},
+    }
+    found = {
+        container["name"]: secrets_of(container)
+        for each in render()
+        if each["kind"] in {"Deployment", "StatefulSet"}
+        for container in each["spec"]["template"]["spec"]["containers"]
+    }
+    assert found == expected
+
+
+def test_secrets_that_are_called_otherwise_are_used_by_that_name(render: Render) -> None:
+    keys = (
+        "auth",
+        "admin",
+        "postgres",
+        "user-db",
+        "course-db",
+        "notification-db",
+        "mongodb",
+        "course-mongodb",
+        "redis",
+    )
+    objects = render("httproute", *[f"global.secretNames.{key}=other-{key}" for key in keys])
+    found = set()
+    for each in objects:
+        pod = each.get("spec", {}).get("template", {}).get("spec", {})
+        for container in [*pod.get("initContainers", []), *pod.get("containers", [])]:
+            found |= {name for name, _ in secrets_of(container)}
+    assert found == {f"other-{key}" for key in keys}
+
+
+def test_no_variable_is_given_twice_and_a_components_own_goes_before(
+    render: Render, containers: dict[str, Document]
+) -> None:
+    for where, container in containers.items():
+        names = [each["name"] for each in container.get("env", [])]
+        assert len(names) == len(set(names)), where
+    [container] = deployment(render("production"), "academy-notification")["spec"]["template"]["spec"]["containers"]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert (env["LOG_LEVEL"], env["OUTBOX_BATCH"]) == ("WARNING", "50")
+
+
+def test_no_secret_is_on_a_command_line(containers: dict[str, Document]) -> None:
+    for where, container in containers.items():
+        words = " ".join([*container.get("command", []), *container.get("args", [])])
+        assert "$(" not in words.replace("$(printf '%s' \"$REDIS_PASSWORD\"", ""), f"{where}: expanded by the kubelet"
+
+
+def test_a_changed_secret_or_configuration_rolls_the_pods_that_read_it(render: Render) -> None:
+    def templates(*sets: str) -> dict[str, Document]:
+        return {
+            each["metadata"]["name"]: each["spec"]["template"]
+            for each in render("minimal", *sets)
+            if each["kind"] in {"Deployment", "StatefulSet"}
+        }
+
+    def changed(*sets: str) -> set[str]:
+        before, after = templates(), templates(*sets)
+        return {name.removeprefix("academy-") for name in before if before[name] != after[name]}
+
+    assert changed("global.auth.secretHash=aa") == {"user", "course", "notification", "gateway"}
+    assert changed("global.databases.postgres.secretHash=aa") == {"user", "course", "notification"}
+    assert changed("global.databases.mongodb.secretHash=aa") == {"course"}
+    assert changed("global.databases.redis.secretHash=aa") == {"redis", "user", "course", "notification", "gateway"}
+    assert "smartcourse.io/config-checksum" in templates()["academy-redis"]["metadata"]["annotations"]

@@ -1,0 +1,156 @@
+"""The umbrella as a whole: it renders everywhere, alike, and from nothing but its values."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Document = dict[str, Any]
+Helm = Callable[..., subprocess.CompletedProcess[str]]
+Render = Callable[..., list[Document]]
+
+DATASTORES = {"postgres", "mongodb", "redis"}
+
+
+def names(objects: list[Document], kind: str) -> set[str]:
+    return {each["metadata"]["name"] for each in objects if each["kind"] == kind}
+
+
+def test_helm_finds_nothing_to_complain_about(helm: Helm, charts: Path, case: str) -> None:
+    done = helm(
+        "lint", "--strict", str(charts / "smartcourse"), "-f", str(charts / f"smartcourse/ci/{case}-values.yaml")
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rendering_twice_gives_the_same(helm: Helm, charts: Path, case: str) -> None:
+    values = str(charts / f"smartcourse/ci/{case}-values.yaml")
+    first, second = (helm("template", "academy", str(charts / "smartcourse"), "-f", values).stdout for _ in range(2))
+    assert first == second != ""
+
+
+def test_no_template_asks_the_cluster_the_clock_or_chance(charts: Path) -> None:
+    impure = re.compile(
+        r"\b(lookup|rand\w*|now|date|genCA\w*|genSigned\w*|genSelf\w*|genPrivateKey|uuidv4|getHostByName|shuffle|htpasswd|bcrypt)\b(?=[^}]*}})"
+    )
+    for path in charts.glob("*/templates/*"):
+        for action in re.findall(r"{{.*?}}", path.read_text(encoding="utf-8"), flags=re.DOTALL):
+            code = re.sub(r'"[^"]*"|/\*.*?\*/', "", action, flags=re.DOTALL)
+            assert not impure.search(code), f"{path}: {action}"
+
+
+def test_there_are_no_hooks_and_no_secrets(objects: list[Document]) -> None:
+    assert not [each for each in objects if "helm.sh/hook" in (each["metadata"].get("annotations") or {})]
+    assert not names(objects, "Secret")
+
+
+def test_each_object_is_there_once_and_belongs_to_the_release(objects: list[Document]) -> None:
+    keys = Counter((each["kind"], each["metadata"]["name"]) for each in objects)
+    assert [key for key, count in keys.items() if count > 1] == []
+    assert {each["metadata"]["namespace"] for each in objects} == {"smartcourse"}
+    assert all(name.startswith("academy-") for _, name in keys)
+
+
+def test_an_external_datastore_leaves_no_server_but_postgresql_is_still_provisioned(render: Render) -> None:
+    objects = render("external")
+    assert not names(objects, "StatefulSet")
+    assert not {f"academy-{store}" for store in DATASTORES} & names(objects, "Service")
+    assert any(name.startswith("academy-postgres-provision-") for name in names(objects, "Job"))
+    assert any(name.startswith("academy-course-provision-") for name in names(objects, "Job"))
+
+
+@pytest.mark.parametrize("store", sorted(DATASTORES))
+def test_each_datastore_can_be_external_alone(render: Render, store: str) -> None:
+    objects = render("minimal", f"global.databases.{store}.mode=external")
+    assert names(objects, "StatefulSet") == {f"academy-{other}" for other in DATASTORES - {store}}
+
+
+def test_every_component_has_a_disruption_budget_a_network_policy_and_an_account(render: Render) -> None:
+    objects = render("minimal")
+    components = {f"academy-{name}" for name in ("gateway", "user", "course", "notification", *DATASTORES)}
+    for kind in ("PodDisruptionBudget", "NetworkPolicy", "ServiceAccount", "Service"):
+        assert components <= names(objects, kind), kind
+    budgets = [each["spec"]["maxUnavailable"] for each in objects if each["kind"] == "PodDisruptionBudget"]
+    assert set(budgets) == {1}
+
+
+def test_autoscaling_takes_the_place_of_a_number_of_replicas(render: Render) -> None:
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in render("production")}
+    assert "replicas" not in objects["Deployment", "academy-course"]["spec"]
+    assert objects["HorizontalPodAutoscaler", "academy-course"]["spec"]["maxReplicas"] == 6
+    assert objects["Deployment", "academy-gateway"]["spec"]["replicas"] == 3
+    assert ("HorizontalPodAutoscaler", "academy-gateway") not in objects
+
+
+def test_a_deployment_is_replaced_without_a_gap(objects: list[Document]) -> None:
+    for each in objects:
+        if each["kind"] == "Deployment":
+            assert each["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+            pod = each["spec"]["template"]["spec"]
+            delays = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod["containers"]]
+            assert 0 < max(delays) < pod["terminationGracePeriodSeconds"]
+
+
+def test_volumes_outlive_their_stateful_set_and_name_no_version(render: Render) -> None:
+    sets = [each for each in render("production") if each["kind"] == "StatefulSet"]
+    for each in sets:
+        assert each["spec"]["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+        [claim] = each["spec"]["volumeClaimTemplates"]
+        assert claim["metadata"]["name"] == "data"
+        assert "app.kubernetes.io/instance" in claim["metadata"]["labels"]
+        assert "app.kubernetes.io/version" not in claim["metadata"]["labels"]
+    [postgres] = [each for each in sets if each["metadata"]["name"] == "academy-postgres"]
+    spec = postgres["spec"]["volumeClaimTemplates"][0]["spec"]
+    assert (spec["storageClassName"], spec["resources"]["requests"]["storage"]) == ("fast", "20Gi")
+
+
+def test_the_route_is_an_ingress_or_an_httproute_for_the_host_that_is_set(render: Render) -> None:
+    [minimal] = [each for each in render("minimal") if each["kind"] == "Ingress"]
+    assert minimal["spec"]["ingressClassName"] == "traefik"
+    assert "host" not in minimal["spec"]["rules"][0]
+    [secured] = [each for each in render("production") if each["kind"] == "Ingress"]
+    assert secured["spec"]["rules"][0]["host"] == "academy.example"
+    assert secured["spec"]["tls"] == [{"secretName": "academy-tls", "hosts": ["academy.example"]}]
+    [route] = [each for each in render("httproute") if each["metadata"]["labels"]["smartcourse.io/phase"] == "route"]
+    assert route["kind"] == "HTTPRoute"
+    assert route["spec"]["parentRefs"] == [{"name": "traefik", "namespace": "traefik", "sectionName": "web"}]
+    assert route["spec"]["hostnames"] == ["academy.example"]
+
+
+def test_charts_copied_elsewhere_with_their_links_render_the_same(helm: Helm, charts: Path, tmp_path: Path) -> None:
+    """As the operator's image has them: the charts, and infrastructure/postgres beside them."""
+    shutil.copytree(charts, tmp_path / "charts", symlinks=True)
+    shutil.copytree(charts.parent / "infrastructure/postgres", tmp_path / "infrastructure/postgres")
+    values = str(charts / "smartcourse/ci/production-values.yaml")
+    here, there = (
+        helm("template", "academy", str(root / "smartcourse"), "-f", values) for root in (charts, tmp_path / "charts")
+    )
+    assert there.returncode == 0, there.stderr
+    assert here.stdout == there.stdout
+
+
+def test_links_are_relative_and_lead_to_files_of_the_project(charts: Path) -> None:
+    links = [path for path in charts.rglob("*") if path.is_symlink()]
+    assert links
+    for link in links:
+        assert not link.readlink().is_absolute(), link
+        assert link.resolve().is_relative_to(charts.parent), link
+        assert link.exists(), link
+        outside = not link.resolve().is_relative_to(charts)
+        assert not outside or link.resolve().is_relative_to(charts.parent / "infrastructure/postgres"), link
+
+
+def test_the_umbrella_can_be_packaged_without_fetching_anything(helm: Helm, charts: Path, tmp_path: Path) -> None:
+    done = helm("package", str(charts / "smartcourse"), "--destination", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    [archive] = tmp_path.glob("smartcourse-*.tgz")
+    rendered = helm("template", "academy", str(archive), "-f", str(charts / "smartcourse/ci/minimal-values.yaml"))
+    assert rendered.returncode == 0, rendered.stderr
+    assert "CREATE ROLE" in rendered.stdout

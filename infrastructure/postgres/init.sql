@@ -1,0 +1,112 @@
+-- The database and the roles of a SmartCourse, on a server that may already hold some or all of them.
+--
+-- Run with psql 15 or newer, by a superuser or by a role with CREATEROLE and CREATEDB, connected to any database:
+--   psql -X -v ON_ERROR_STOP=1 -f init.sql
+-- It is run again whenever a password changes; running it twice changes nothing else.
+--
+-- Environment:
+--   USER_A_PASSWORD, COURSE_A_PASSWORD, NOTIFICATION_A_PASSWORD   required
+--   SMARTCOURSE_DATABASE                                          default: smartcourse
+--
+-- For each of user, course and notification:
+--   <service>_owner   owns the service's tables; nobody logs in as it
+--   <service>_a, _b   two login roles, members of the owner, so that a password can be rotated without an interruption;
+--                     _b cannot log in until a rotation gives it a password
+
+\set ON_ERROR_STOP on
+\set QUIET on
+SET client_min_messages = warning;
+
+\getenv database SMARTCOURSE_DATABASE
+\if :{?database} \else \set database '' \endif
+SELECT coalesce(nullif(:'database', ''), 'smartcourse') AS database \gset
+
+-- CREATE DATABASE cannot run in a transaction; the lock keeps two runs from racing to it.
+SELECT pg_advisory_lock(hashtext('smartcourse-provision')) \gset
+SELECT format('CREATE DATABASE %I ENCODING ''UTF8'' TEMPLATE template0', :'database')
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
+\gexec
+
+\connect :"database"
+SET client_min_messages = warning;
+
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtext('smartcourse-provision')) \gset
+
+-- Passwords travel as COPY data and are used by a statement inside a block: neither is written to the server's log,
+-- whatever log_statement says. The delimiter and the quote are characters that no password contains.
+CREATE TEMPORARY TABLE provision_password (
+    position integer GENERATED ALWAYS AS IDENTITY,
+    value text NOT NULL
+) ON COMMIT DROP;
+\copy provision_password (value) FROM PROGRAM 'printenv USER_A_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
+\copy provision_password (value) FROM PROGRAM 'printenv COURSE_A_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
+\copy provision_password (value) FROM PROGRAM 'printenv NOTIFICATION_A_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
+
+DO $provision$
+DECLARE
+    services CONSTANT text[] := ARRAY['user', 'course', 'notification'];
+    connections_per_role CONSTANT integer := 60;
+    service text;
+    owner text;
+    login text;
+    secret text;
+BEGIN
+    IF (SELECT count(*) FROM provision_password) <> array_length(services, 1) THEN
+        RAISE EXCEPTION 'a password of more than one line was given' USING HINT = 'Use passwords without line breaks.';
+    END IF;
+
+    FOREACH service IN ARRAY services LOOP
+        owner := service || '_owner';
+        SELECT value INTO STRICT secret FROM provision_password WHERE position = array_position(services, service);
+        IF secret = '' THEN
+            RAISE EXCEPTION 'the environment variable %_A_PASSWORD is empty or not set', upper(service)
+                USING HINT = format('Set it to the password that %s-service logs in with.', service);
+        END IF;
+
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = owner) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', owner);
+        END IF;
+
+        FOREACH login IN ARRAY ARRAY[service || '_a', service || '_b'] LOOP
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN CONNECTION LIMIT %s', login, connections_per_role);
+            END IF;
+            -- A direct grant: a superuser is a member of everything, pg_has_role() would not tell.
+            IF NOT EXISTS (SELECT FROM pg_auth_members
+                            WHERE roleid = owner::regrole AND member = login::regrole) THEN
+                EXECUTE format('GRANT %I TO %I', owner, login);
+            END IF;
+            EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
+        END LOOP;
+
+        BEGIN
+            EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', service || '_a', secret);
+        EXCEPTION WHEN OTHERS THEN
+            -- Raised anew: the original error's context would quote the statement, password included.
+            RAISE EXCEPTION 'could not set the password of role %: %', service || '_a', SQLERRM
+                USING ERRCODE = SQLSTATE,
+                      HINT = 'From PostgreSQL 16 on, only the role that created it (or a superuser) may change it.';
+        END;
+
+        EXECUTE format('GRANT USAGE, CREATE ON SCHEMA public TO %I', owner);
+    END LOOP;
+
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+    -- GRANT and REVOKE by somebody who is not the owner only warn: look at what came of them.
+    FOREACH service IN ARRAY services LOOP
+        IF NOT (has_schema_privilege(service || '_owner', 'public', 'USAGE')
+                AND has_schema_privilege(service || '_owner', 'public', 'CREATE')
+                AND has_database_privilege(service || '_a', current_database(), 'CONNECT')) THEN
+            RAISE EXCEPTION 'role % may not create tables in database "%"', service || '_owner', current_database()
+                USING HINT = format('Make %I the owner of the database (ALTER DATABASE %I OWNER TO %I) or drop it, '
+                                    'so that it is created here.', current_user, current_database(), current_user);
+        END IF;
+    END LOOP;
+END
+$provision$;
+COMMIT;
+
+\echo Database :database and the roles of user, course and notification are in place.
