@@ -1,0 +1,40 @@
+"""What this service tells the others, as ports: business code depends on these, `main` wires the real ones in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from user_service.schemas.user import UserRole
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Sessions that ended at one moment before their time; their access tokens must not be accepted any more."""
+
+    sids: tuple[UUID, ...]
+    at: datetime
+
+
+class AccountPublisher(Protocol):
+    """Tells about accounts inside the caller's transaction: it leaves if, and only if, that commits."""
+
+    async def user_registered(
+        self, transaction: AsyncSession, *, user_id: int, email: str, full_name: str, role: UserRole, at: datetime
+    ) -> None:
+        """An account was made."""
+
+
+class RevocationPublisher(Protocol):
+    """Tells the gateways about ended sessions."""
+
+    async def sessions_revoked(self, transaction: AsyncSession, revocation: Revocation) -> None:
+        """Say so inside the caller's transaction: it leaves if, and only if, that commits."""
+
+    async def announce(self, revocation: Revocation) -> None:
+        """Say now, outside any transaction, what `sessions_revoked` has put on its way. Never raises.
+
+        The way through the outbox is certain but takes longer while the relay is behind or changes its leader.
+        """

@@ -1,0 +1,8 @@
+"""`python -m user_service.migrations upgrade | wait | heads`."""
+
+import sys
+
+from shared.migrations import Migrations
+
+if __name__ == "__main__":
+    sys.exit(Migrations("user_service", "user").main())

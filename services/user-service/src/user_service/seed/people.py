@@ -1,0 +1,48 @@
+"""The people of the demo data. Nobody knows their passwords: an administrator may look at them, nobody logs in."""
+
+from dataclasses import dataclass
+
+from user_service.schemas.instructor import InstructorProfileUpdate
+from user_service.schemas.user import UserRole
+
+DEMO_DOMAIN = "demo.smartcourse.example"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """One account of the demo data."""
+
+    name: str
+    full_name: str
+    role: UserRole
+    profile: InstructorProfileUpdate | None = None
+
+    @property
+    def email(self) -> str:
+        return f"{self.name}@{DEMO_DOMAIN}"
+
+
+DEMO_PEOPLE = (
+    DemoPerson(
+        name="instructor1",
+        full_name="Demo Instructor One",
+        role=UserRole.INSTRUCTOR,
+        profile=InstructorProfileUpdate(
+            headline="Teaches how services talk to each other",
+            bio="A demo profile: what an instructor might say about themselves.",
+            expertise=["Distributed systems", "Python"],
+        ),
+    ),
+    DemoPerson(
+        name="instructor2",
+        full_name="Demo Instructor Two",
+        role=UserRole.INSTRUCTOR,
+        profile=InstructorProfileUpdate(
+            headline="Teaches how data is kept",
+            bio="A demo profile: what an instructor might say about themselves.",
+            expertise=["Databases", "Statistics"],
+        ),
+    ),
+    DemoPerson(name="student1", full_name="Demo Student One", role=UserRole.STUDENT),
+    DemoPerson(name="student2", full_name="Demo Student Two", role=UserRole.STUDENT),
+)

@@ -1,0 +1,71 @@
+"""Keeps the stream of revocations in Redis true to PostgreSQL, and forgets sessions that ended long ago."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared.database import Database
+from shared.exceptions.base import UnavailableError
+from shared.utils.datetime import Clock
+from user_service.core.revocations import RevocationStream, entries_by_time
+from user_service.repositories.session import SessionRepository
+
+CHECK_EVERY_SECONDS = 2.0
+TIDY_EVERY_SECONDS = 300.0
+FORGET_AFTER = timedelta(days=1)
+FORGET_AT_ONCE = 1000
+
+_log = structlog.get_logger(__name__)
+
+
+class RevocationKeeper:
+    """Every replica runs one; what one does, another's doing it too does not harm.
+
+    `relevance`: how long a revocation matters, the access tokens' lifetime plus clock skew.
+    """
+
+    def __init__(self, *, database: Database, stream: RevocationStream, clock: Clock, relevance: timedelta) -> None:
+        self._database = database
+        self._stream = stream
+        self._clock = clock
+        self._relevance = relevance
+
+    async def run(self) -> None:
+        """Keep the stream until cancelled, through absences of Redis and of the database."""
+        loop = asyncio.get_running_loop()
+        tidy_at = loop.time()
+        is_failing = False
+        while True:
+            try:
+                await self.ensure()
+                if loop.time() >= tidy_at:
+                    await self.tidy()
+                    tidy_at = loop.time() + TIDY_EVERY_SECONDS
+                is_failing = False
+            except (RedisError, OSError, UnavailableError) as error:
+                if not is_failing:
+                    _log.warning("revocations_not_kept", error=type(error).__name__)
+                is_failing = True
+            await asyncio.sleep(CHECK_EVERY_SECONDS)
+
+    async def ensure(self) -> bool:
+        """Make the stream, complete, unless it is; returns whether it had to be filled."""
+        if await self._stream.is_complete():
+            return False
+        now = self._clock.now()
+        opened = await self._stream.open(now)
+        async with self._database.read() as reading:
+            revoked = await SessionRepository(reading).revoked_since(now - self._relevance)
+        filled = await self._stream.fill(entries_by_time(revoked, relevance=self._relevance), opened=opened)
+        if filled:
+            _log.info("revocations_refilled", sessions=len(revoked))
+        return filled
+
+    async def tidy(self) -> None:
+        """Trim revocations that no longer matter, and delete sessions that expired more than a day ago."""
+        await self._stream.trim(self._relevance)
+        async with self._database.begin() as transaction:
+            before = self._clock.now() - FORGET_AFTER
+            await SessionRepository(transaction).delete_expired(before, limit=FORGET_AT_ONCE)
