@@ -1,0 +1,29 @@
+"""Who may use a route, and how fast: declared by the route, enforced by the gateway.
+
+    @router.get("/users", openapi_extra=access("admin"))
+
+The declaration travels in the service's ``openapi.json``; a route that declares nothing is denied.
+"""
+
+from typing import Any, Literal, get_args
+
+Allow = Literal["public", "authenticated", "student", "instructor", "admin"]
+Rate = Literal["default", "login", "public"]
+
+EXTENSION = "x-smartcourse-access"
+
+
+def access(*allow: Allow, rate: Rate = "default") -> dict[str, Any]:
+    """What goes into a route's ``openapi_extra``.
+
+    ``public``: also who is not logged in; ``authenticated``: whoever is; else the roles that are named. Raises
+    ValueError if it names nothing, something unknown, or a role beside ``public`` or ``authenticated``.
+    """
+    unknown = set(allow) - set(get_args(Allow))
+    if not allow or unknown:
+        raise ValueError(f"access() takes one or more of {', '.join(get_args(Allow))}; got {allow}")
+    if len(allow) > 1 and {"public", "authenticated"} & set(allow):
+        raise ValueError(f"access{allow}: public and authenticated stand alone, they include every role")
+    if rate not in get_args(Rate):
+        raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}; got {rate!r}")
+    return {EXTENSION: {"allow": list(allow), "rate": rate}}

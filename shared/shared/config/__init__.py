@@ -1,0 +1,1 @@
+"""Settings: environment variables, checked before anything starts."""

@@ -1,0 +1,100 @@
+"""The port to the message broker: what publishing and consuming need of it, whichever it is.
+
+Delivery is at least once and in the order of ``append``. Adapters raise ``BrokerUnavailableError`` for everything
+that passes by itself (no connection, time-out, still loading) and let other errors through.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class BrokerError(Exception):
+    """The broker could not do it."""
+
+
+class BrokerUnavailableError(BrokerError):
+    """The broker is away; trying again later helps."""
+
+
+class StreamBehindError(BrokerError):
+    """The stream ends before an entry that was appended to it: the broker lost data."""
+
+    def __init__(self, stream: str, *, expected: str, found: str) -> None:
+        super().__init__(f"stream {stream} ends at {found or 'nothing'} but {expected} had been appended to it")
+        self.stream, self.expected, self.found = stream, expected, found
+
+
+class NoSuchGroupError(BrokerError):
+    """A stream or its consumer group is gone, as after a loss of data; subscribe again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One entry handed to a consumer, who owes an acknowledgement. ``attempt`` counts its deliveries from 1."""
+
+    stream: str
+    position: str
+    fields: Mapping[str, str]
+    attempt: int = 1
+
+
+class Publisher(Protocol):
+    """What the relay needs."""
+
+    async def append(
+        self,
+        stream: str,
+        entries: Sequence[Mapping[str, str]],
+        *,
+        after: str | None = None,
+        keep_seconds: int | None = None,
+    ) -> list[str]:
+        """Append all entries in order, or none; return their positions.
+
+        ``after``: a position this stream is known to have reached; if it has not, nothing is appended and
+        ``StreamBehindError`` is raised. No entries: only that check. ``keep_seconds``: then remove entries that are
+        older, by the broker's clock.
+        """
+        ...
+
+    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> int:
+        """Remove entries older than ``keep_seconds`` that every group has acknowledged, and those older than
+        ``abandon_seconds`` whoever has not; return how many."""
+        ...
+
+
+class Subscriber(Protocol):
+    """What a consumer needs. ``group`` shares the work of one service; ``member`` is one process of it."""
+
+    async def subscribe(self, stream: str, group: str) -> None:
+        """Make the group, at the stream's beginning, unless it exists; make the stream if need be."""
+        ...
+
+    async def read(
+        self, streams: Sequence[str], *, group: str, member: str, count: int, wait_seconds: float
+    ) -> list[Delivery]:
+        """New entries, waiting up to ``wait_seconds`` for the first."""
+        ...
+
+    async def claim(self, stream: str, *, group: str, member: str, idle_seconds: float, count: int) -> list[Delivery]:
+        """Take over entries that another member has left unacknowledged for ``idle_seconds``, oldest first."""
+        ...
+
+    async def acknowledge(self, stream: str, group: str, positions: Sequence[str]) -> None: ...
+
+    async def leave(self, stream: str, group: str, member: str) -> None:
+        """Forget ``member`` if it owes nothing."""
+        ...
+
+    async def forget_absent(self, stream: str, group: str, *, idle_seconds: float) -> None:
+        """Forget members that owe nothing and have not been heard of for so long."""
+        ...
+
+    async def ping(self) -> None: ...
+
+
+class Broker(Publisher, Subscriber, Protocol):
+    """One connection's worth of both."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,232 @@
+"""The consumer: brings events to a service's handlers, each event's effect once."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from opentelemetry import trace
+
+from shared.database import Database
+from shared.events import metrics
+from shared.events.backoff import backoff_seconds
+from shared.events.broker import Broker, BrokerError, Delivery, NoSuchGroupError
+from shared.events.cancellation import is_cancelled, sleep
+from shared.events.envelope import Event, Header
+from shared.events.handling import DeadLetterError, Handler, Handlers, describe
+from shared.events.inbox import Inbox
+from shared.events.tracing import context_of
+from shared.exceptions.base import UnavailableError
+from shared.utils.datetime import utc_now
+
+log = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+DAY_SECONDS = 86_400
+DEAD_SUFFIX = ":dead"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSettings:
+    """``claim_idle_seconds`` exceeds the longest a handler takes; ``attempts`` are made by one process on end,
+    ``deliveries`` are of an event that ends processes; ``remember_seconds`` exceeds the outbox's retention."""
+
+    batch_size: int = 16
+    wait_seconds: float = 2.0
+    attempts: int = 6
+    deliveries: int = 5
+    first_backoff_seconds: float = 0.5
+    longest_backoff_seconds: float = 10.0
+    claim_seconds: float = 5.0
+    claim_idle_seconds: float = 30.0
+    dead_keep_seconds: int = 30 * DAY_SECONDS
+    remember_seconds: float = 30 * DAY_SECONDS
+    housekeeping_seconds: float = 3600.0
+
+
+class NotConsumingError(Exception):
+    """Events do not arrive at present."""
+
+
+class EventConsumer:
+    """Consumes for one service. Any number of processes may run it: they share the work of the group ``<service>``.
+
+    Entries are taken in order and acknowledged after the handler's transaction is committed; the event's id in that
+    transaction makes a second delivery harmless. A failed attempt is repeated with growing pauses, the following
+    entries waiting behind it, and ends in the stream ``<stream>:dead`` with its reason. An absent database is no
+    failure of the event: it is waited for. What a process leaves unacknowledged, another takes over.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        broker: Broker,
+        service: str,
+        handlers: Sequence[Handler[Any]],
+        settings: ConsumerSettings | None = None,
+    ) -> None:
+        self._database, self._broker, self._group = database, broker, service
+        self._handlers, self._inbox = Handlers(handlers), Inbox(service)
+        self._settings = settings or ConsumerSettings()
+        self._member = str(uuid4())
+        self._is_subscribed = False
+        self._trouble: str | None = "it has not started"
+        self._claim_due = self._housekeeping_due = 0.0
+
+    async def run(self) -> None:
+        """Consume until cancelled, through absences and losses of the broker and of the database."""
+        failures = 0
+        try:
+            while not is_cancelled():
+                try:
+                    await self._turn()
+                    failures, self._trouble = 0, None
+                except NoSuchGroupError:
+                    self._is_subscribed = False
+                except (BrokerError, UnavailableError) as error:
+                    self._is_subscribed = False
+                    failures, self._trouble = failures + 1, describe(error)
+                    await self._pause(failures, self._trouble)
+        finally:
+            self._trouble = "it has ended"
+            await self._leave()
+
+    async def check(self) -> None:
+        """For readiness.
+
+        Raises:
+            NotConsumingError: with the reason.
+        """
+        if self._trouble is not None:
+            raise NotConsumingError(f"events are not consumed: {self._trouble}")
+
+    async def _turn(self) -> None:
+        streams = self._handlers.streams
+        if not self._is_subscribed:
+            for stream in streams:
+                await self._broker.subscribe(stream, self._group)
+            self._is_subscribed, self._trouble = True, None
+        for delivery in await self._left_by_others():
+            await self._settle(delivery)
+        await self._keep_house()
+        arrived = await self._broker.read(
+            streams,
+            group=self._group,
+            member=self._member,
+            count=self._settings.batch_size,
+            wait_seconds=self._settings.wait_seconds,
+        )
+        for delivery in arrived:
+            await self._settle(delivery)
+
+    async def _left_by_others(self) -> list[Delivery]:
+        if time.monotonic() < self._claim_due:
+            return []
+        found: list[Delivery] = []
+        for stream in self._handlers.streams:
+            found += await self._broker.claim(
+                stream,
+                group=self._group,
+                member=self._member,
+                idle_seconds=self._settings.claim_idle_seconds,
+                count=self._settings.batch_size,
+            )
+        if not found:
+            self._claim_due = time.monotonic() + self._settings.claim_seconds
+        return found
+
+    async def _settle(self, delivery: Delivery) -> None:
+        """Bring one delivery to its outcome, then acknowledge it."""
+        kind = "unreadable"
+        try:
+            header = self._handlers.header(delivery.fields)
+            kind = header.type
+            outcome = await self._outcome(delivery, header)
+        except DeadLetterError as error:
+            await self._bury(delivery, kind=kind, reason=str(error))
+            outcome = "dead"
+        await self._broker.acknowledge(delivery.stream, self._group, [delivery.position])
+        metrics.EVENTS_CONSUMED.labels(self._group, kind, outcome).inc()
+
+    async def _outcome(self, delivery: Delivery, header: Header) -> str:
+        if delivery.attempt > self._settings.deliveries:
+            raise DeadLetterError(f"delivered {delivery.attempt} times without an outcome")
+        found = self._handlers.find(header, delivery.fields)
+        return await self._attempt(header, *found) if found else "ignored"
+
+    async def _attempt(self, header: Header, handler: Handler[Any], event: Event[Any]) -> str:
+        failures = absences = 0
+        while True:
+            try:
+                return await self._handle(header, handler, event)
+            except UnavailableError as error:
+                absences += 1
+                await self._pause(absences, describe(error))
+            except Exception as error:
+                failures += 1
+                metrics.EVENTS_RETRIED.labels(self._group, header.type).inc()
+                if failures >= self._settings.attempts:
+                    raise DeadLetterError(f"{failures} attempts failed, the last with {describe(error)}") from error
+                await self._pause(failures, describe(error), event=header)
+
+    async def _handle(self, header: Header, handler: Handler[Any], event: Event[Any]) -> str:
+        with tracer.start_as_current_span(
+            f"consume {header.type}",
+            context=context_of(header.traceparent),
+            kind=trace.SpanKind.CONSUMER,
+            attributes={"messaging.message.id": str(header.id), "messaging.consumer.group.name": self._group},
+        ):
+            async with self._database.begin() as session:
+                if not await self._inbox.take(session, header.id):
+                    return "repeated"
+                await handler.handle(session, event)
+        metrics.EVENTS_LAG.labels(self._group).observe(max(0.0, (utc_now() - event.time).total_seconds()))
+        return "handled"
+
+    async def _bury(self, delivery: Delivery, *, kind: str, reason: str) -> None:
+        """Put the entry among the dead letters, with what is needed to judge it and to send it again."""
+        letter = {
+            **delivery.fields,
+            "reason": reason,
+            "group": self._group,
+            "stream": delivery.stream,
+            "position": delivery.position,
+            "buried_at": utc_now().isoformat(),
+        }
+        dead = f"{delivery.stream}{DEAD_SUFFIX}"
+        await self._broker.append(dead, [letter], keep_seconds=self._settings.dead_keep_seconds)
+        log.error("event is a dead letter", stream=dead, position=delivery.position, type=kind, reason=reason)
+
+    async def _keep_house(self) -> None:
+        if time.monotonic() < self._housekeeping_due:
+            return
+        async with self._database.begin() as session:
+            await self._inbox.forget(session, after_seconds=self._settings.remember_seconds)
+        for stream in self._handlers.streams:
+            await self._broker.forget_absent(stream, self._group, idle_seconds=self._settings.housekeeping_seconds)
+        self._housekeeping_due = time.monotonic() + self._settings.housekeeping_seconds
+
+    async def _pause(self, failures: int, reason: str, *, event: Header | None = None) -> None:
+        seconds = backoff_seconds(
+            failures,
+            first_seconds=self._settings.first_backoff_seconds,
+            longest_seconds=self._settings.longest_backoff_seconds,
+        )
+        log.warning(
+            "consumer failed, trying again",
+            group=self._group,
+            event_id=str(event.id) if event else None,
+            failures=failures,
+            pause_seconds=round(seconds, 2),
+            reason=reason,
+        )
+        await sleep(seconds)
+
+    async def _leave(self) -> None:
+        with suppress(BrokerError):
+            for stream in self._handlers.streams:
+                await self._broker.leave(stream, self._group, self._member)

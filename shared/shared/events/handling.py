@@ -1,0 +1,77 @@
+"""From a stream entry to a handler and its event; what cannot be read is told apart from what is not for us."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from shared.database import WriteSession
+from shared.events.envelope import DataT, Event, Header
+from shared.events.outbox import EVENT_FIELD
+
+
+class DeadLetterError(Exception):
+    """No further attempt will help: not an event, data of another shape than its schema says, or enough attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(Generic[DataT]):
+    """What a service does about one kind of event.
+
+    ``handle`` works in the session's transaction only, which is committed together with the mark that the event was
+    processed; it is not called for an event that was. It raises to be called again later.
+    """
+
+    payload: type[DataT]
+    handle: Callable[[WriteSession, Event[DataT]], Awaitable[None]]
+
+    def parse(self, text: str) -> Event[DataT]:
+        return Event[self.payload].model_validate_json(text)  # type: ignore[name-defined]  # a class known at run time
+
+
+class Handlers:
+    """Finds the handler of an entry by the schema of its data."""
+
+    def __init__(self, handlers: Iterable[Handler[Any]]) -> None:
+        self._by_schema = {handler.payload.event_type.dataschema: handler for handler in handlers}
+        self.streams = sorted({handler.payload.event_type.stream for handler in self._by_schema.values()})
+
+    def header(self, fields: Mapping[str, str]) -> Header:
+        """The envelope.
+
+        Raises:
+            DeadLetterError: there is none.
+        """
+        text = fields.get(EVENT_FIELD)
+        if text is None:
+            raise DeadLetterError(f"the entry has no field {EVENT_FIELD!r}")
+        try:
+            return Header.model_validate_json(text)
+        except ValidationError as error:
+            raise DeadLetterError(f"not an event: {describe(error)}") from None
+
+    def find(self, header: Header, fields: Mapping[str, str]) -> tuple[Handler[Any], Event[Any]] | None:
+        """Handler and event, or None if nobody here handles this type in this version.
+
+        Raises:
+            DeadLetterError: the data contradicts its schema.
+        """
+        handler = self._by_schema.get(header.dataschema)
+        if handler is None:
+            return None
+        try:
+            return handler, handler.parse(fields[EVENT_FIELD])
+        except ValidationError as error:
+            raise DeadLetterError(f"data is not {header.dataschema}: {describe(error)}") from None
+
+
+def describe(error: Exception) -> str:
+    """The error for a log: where and what, but not the values, which may be personal."""
+    if isinstance(error, ValidationError):
+        places = error.errors(include_url=False, include_context=False, include_input=False)
+        return "; ".join(f"{'.'.join(map(str, place['loc'])) or 'document'}: {place['type']}" for place in places)
+    if isinstance(error, DBAPIError):
+        return f"{type(error).__name__} {getattr(error.orig, 'sqlstate', '')}".rstrip()
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""Pure ASGI middleware, outermost first: telemetry, logging, identity."""

@@ -1,0 +1,13 @@
+"""Alembic, run by the service that owns the tables: ``python -m <package>.migrations upgrade | wait | heads``.
+
+    # <package>/migrations/__main__.py
+    sys.exit(Migrations("user_service", "user").main())
+
+Revisions are ``<package>/migrations/versions/*.py``. They run as ``<service>_owner``, so that tables belong to it, one
+process at a time, and are noted in ``<service>_alembic_version``.
+"""
+
+from shared.migrations.commands import main
+from shared.migrations.history import MigrationError, Migrations
+
+__all__ = ["MigrationError", "Migrations", "main"]

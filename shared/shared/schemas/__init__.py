@@ -1,0 +1,1 @@
+"""Shapes that all services' APIs have in common."""

@@ -1,0 +1,1 @@
+"""What tests of all members need. Nothing in an image imports it."""

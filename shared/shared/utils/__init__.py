@@ -1,0 +1,1 @@
+"""Time, password hashes and validated types. These three files and no more."""

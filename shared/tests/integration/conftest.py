@@ -1,0 +1,96 @@
+"""A service made of two revisions, on a database of its own."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from shared.database import Database
+from shared.testing.servers import PostgresServer, TestDatabase
+
+FIRST = '''
+"""Things."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0001", None
+
+def upgrade():
+    op.create_table(
+        "things",
+        sa.Column("id", sa.Integer, sa.Identity(), nullable=False),
+        sa.Column("name", sa.String(50), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_things"),
+        sa.UniqueConstraint("name", name="uq_things_name"),
+    )
+'''
+SECOND = '''
+"""Things have a weight."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+
+def upgrade():
+    op.add_column("things", sa.Column("weight_grams", sa.Integer))
+'''
+Package = Callable[..., str]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    """Make a package of revisions: `package("0001 …source…", …)` returns its name."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = 0
+
+    def make(*sources: str) -> str:
+        nonlocal made
+        made += 1
+        name = f"things_service_{made}"
+        versions = tmp_path / name / "migrations" / "versions"
+        versions.mkdir(parents=True)
+        (tmp_path / name / "__init__.py").touch()
+        for number, source in enumerate(sources, start=1):
+            (versions / f"{number:04}.py").write_text(source)
+        sys.path_importer_cache.clear()
+        return name
+
+    return make
+
+
+@pytest.fixture
+def first() -> str:
+    return FIRST
+
+
+@pytest.fixture
+def second() -> str:
+    return SECOND
+
+
+@pytest.fixture
+async def fresh(postgres_server: PostgresServer) -> TestDatabase:
+    """A database with roles and without tables."""
+    return await postgres_server.fresh_database()
+
+
+@pytest.fixture(scope="session")
+async def things(postgres_server: PostgresServer) -> TestDatabase:
+    """A database with the table `things`, which belongs to user_owner."""
+    database = await postgres_server.fresh_database()
+    connection = await asyncpg.connect(database.url("user"))
+    await connection.execute(
+        "SET ROLE user_owner;"
+        "CREATE TABLE things (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE)"
+    )
+    await connection.close()
+    return database
+
+
+@pytest.fixture
+async def database(things: TestDatabase) -> AsyncIterator[Database]:
+    await things.truncate()
+    database = Database(things.url("user"), pool_size=2, max_overflow=0, pool_timeout_seconds=0.5,
+                        statement_timeout_seconds=1)  # fmt: skip
+    yield database
+    await database.dispose()

@@ -1,0 +1,106 @@
+"""How a service is put together, begins and ends."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from shared import app as app_module
+from shared.access import access
+from shared.app import create_app, running
+from shared.config.settings import ServiceSettings
+from shared.openapi import describe, dump
+
+
+async def test_tasks_run_inside_the_services_own_lifespan(settings: ServiceSettings) -> None:
+    story: list[str] = []
+    begun = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        story.append("entered")
+        yield
+        story.append("left")
+
+    async def task() -> None:
+        story.append("task began")
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            story.append("task ended")
+
+    app = create_app(settings, title="Example", routers=[], lifespan=lifespan, tasks=[task])
+    async with app.router.lifespan_context(app):
+        await begun.wait()
+    assert story == ["entered", "task began", "task ended", "left"]
+
+
+async def test_a_task_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "FIRST_RESTART_SECONDS", 0.01)
+    runs = 0
+    again = asyncio.Event()
+
+    async def task() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 3:
+            again.set()
+            await asyncio.sleep(60)
+        raise ConnectionError
+
+    async with running([task]), asyncio.timeout(5):
+        await again.wait()
+    assert runs == 3
+
+
+async def test_a_task_that_has_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "FIRST_RESTART_SECONDS", 0.01)
+    runs = 0
+
+    async def task() -> None:
+        nonlocal runs
+        runs += 1
+
+    async with running([task]):
+        await asyncio.sleep(0.05)
+    assert runs == 1
+
+
+def test_the_description_carries_access_and_problems(routers: list[APIRouter]) -> None:
+    described = json.loads(dump(describe(title="Example", routers=routers)))
+    operation = described["paths"]["/api/example/things/{thing_id}"]["post"]
+    assert operation["x-smartcourse-access"] == {"allow": ["public"], "rate": "default"}
+    assert operation["operationId"] == "create_thing"
+    assert "422" not in operation["responses"]
+    problem = operation["responses"]["default"]["content"]["application/problem+json"]["schema"]
+    assert problem == {"$ref": "#/components/schemas/Problem"}
+    assert described["components"]["schemas"].keys() >= {"Problem", "FieldProblem", "Credentials"}
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def test_the_description_is_the_same_with_and_without_settings(
+    settings: ServiceSettings, routers: list[APIRouter]
+) -> None:
+    running_app = create_app(settings, title="Example", routers=routers)
+    assert dump(running_app) == dump(describe(title="Example", routers=routers))
+    assert dump(running_app) == dump(running_app)
+    assert dump(running_app).endswith("}\n")
+
+
+def test_a_route_without_access_is_reported() -> None:
+    router = APIRouter()
+    router.add_api_route("/open", lambda: None)
+    with pytest.raises(ValueError, match=r"GET /open declares no access"):
+        dump(describe(title="Example", routers=[router]))
+
+
+def test_two_routes_of_one_name_are_reported() -> None:
+    router = APIRouter()
+    for path in ("/a", "/b"):
+        router.add_api_route(path, lambda: None, name="same", openapi_extra=access("public"))
+    with pytest.raises(ValueError, match="same"):
+        dump(describe(title="Example", routers=[router]))

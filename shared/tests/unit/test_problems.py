@@ -1,0 +1,102 @@
+"""Every error is a problem document (RFC 9457)."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "trace_id"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "slug"),
+    [
+        ("/api/example/broken/full", 409, "course-full"),
+        ("/api/example/broken/limited", 429, "rate-limited"),
+        ("/api/example/broken/away", 503, "unavailable"),
+        ("/api/example/broken/teapot", 418, "i-m-a-teapot"),
+        ("/api/example/broken/anyhow", 500, "internal-error"),
+        ("/api/nowhere", 404, "not-found"),
+        ("/api/example/raw", 405, "method-not-allowed"),
+    ],
+)
+async def test_an_error_is_answered_with_all_members(client, path: str, status: int, slug: str) -> None:
+    answer = await client().get(path)
+    problem = answer.json()
+    assert answer.status_code == problem["status"] == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem.keys() >= MEMBERS
+    assert problem["type"] == f"urn:smartcourse:problem:{slug}"
+    assert problem["instance"] == path
+    assert len(problem["trace_id"]) == 32
+
+
+async def test_facts_of_an_error_are_added_but_replace_nothing(client) -> None:
+    problem = (await client().get("/api/example/broken/full")).json()
+    assert problem["capacity"] == 30
+    assert problem["status"] == 409
+    assert problem["detail"] == "Course 7 holds 30."
+
+
+async def test_an_error_that_passes_says_when(client) -> None:
+    assert (await client().get("/api/example/broken/limited")).headers["retry-after"] == "9"
+    assert (await client().get("/api/example/broken/away")).headers["x-reason"] == "test"
+
+
+async def test_an_unforeseen_error_keeps_its_details_inside(client) -> None:
+    answer = await client().get("/api/example/broken/anyhow")
+    assert "hunter2" not in answer.text
+    assert "RuntimeError" not in answer.text
+
+
+async def test_a_method_that_does_not_exist_names_those_that_do(client) -> None:
+    assert (await client().get("/api/example/raw")).headers["allow"] == "POST"
+
+
+async def test_validation_names_each_value_and_repeats_none(client) -> None:
+    answer = await client().post("/api/example/things/x", json={"name": 5, "password": "hunter2", "role": "admin"})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:smartcourse:problem:validation-failed"
+    errors = {each["loc"]: each["message"] for each in answer.json()["errors"]}
+    assert errors.keys() == {"path.thing_id", "body.name", "body.password", "body.role"}
+    assert "hunter2" not in answer.text
+
+
+async def test_a_body_that_is_no_json_is_a_validation_problem(client) -> None:
+    answer = await client().post("/api/example/things/1", content=b"{", headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"].startswith("body")
+
+
+async def chunks(total: int) -> AsyncIterator[bytes]:
+    for _ in range(total // 100):
+        yield b"x" * 100
+
+
+@pytest.mark.parametrize("path", ["/api/example/raw", "/api/example/things/1", "/api/example/stubborn"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_body_over_the_limit_is_413(client, path: str, is_streamed: bool) -> None:
+    body = chunks(1100) if is_streamed else b"x" * 1100
+    answer = await client().post(path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["type"] == "urn:smartcourse:problem:payload-too-large"
+
+
+async def test_a_body_at_the_limit_passes(client) -> None:
+    assert (await client().post("/api/example/raw", content=b"x" * 1000)).json() == 1000
+    assert (await client().post("/api/example/raw", content=chunks(1000))).json() == 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (rb'{"\ud800": 1}', 422),
+        (rb'{"name": "\ud800", "password": "\ud800"}', 422),
+        (b'{"name": NaN}', 422),
+        (rb'"\ud800"', 422),
+        (b"[" * 900, 422),
+        (b'{"name": "\xff"}', 400),
+    ],
+)
+async def test_a_body_that_is_broken_is_a_problem_of_the_clients(client, body: bytes, status: int) -> None:
+    answer = await client().post("/api/example/things/1", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == answer.json()["status"] == status
