@@ -1,0 +1,6 @@
+"""Every route of the service."""
+
+from notification_service.api import notifications
+
+TITLE = "SmartCourse Notification Service"
+ROUTERS = (notifications.router,)

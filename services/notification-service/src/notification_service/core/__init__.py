@@ -1,0 +1,1 @@
+"""The service's own ground: the declarative base and its errors."""

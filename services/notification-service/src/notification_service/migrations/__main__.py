@@ -1,0 +1,8 @@
+"""`python -m notification_service.migrations upgrade | wait | heads`."""
+
+import sys
+
+from shared.migrations import Migrations
+
+if __name__ == "__main__":
+    sys.exit(Migrations("notification_service", "notification").main())
