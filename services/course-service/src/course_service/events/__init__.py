@@ -1,0 +1,1 @@
+"""What course-service tells others."""

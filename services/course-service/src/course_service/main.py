@@ -1,0 +1,69 @@
+"""Puts course-service together: `course_service.main:app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+
+from fastapi import FastAPI
+
+from course_service.api.router import DESCRIPTION, ROUTERS, TITLE
+from course_service.config import Settings
+from course_service.core.mongodb import MongoDB
+from course_service.events.producer import OutboxPublisher
+from course_service.repositories.revision import RevisionRepository
+from course_service.services.course import CourseService
+from course_service.services.lesson import LessonService
+from course_service.services.module import ModuleService
+from shared.app import create_app
+from shared.config.settings import load
+from shared.database import Database
+from shared.events.redis_streams import RedisBroker
+from shared.events.relay import OutboxRelay
+from shared.utils.datetime import Clock, SystemClock
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+    """Return the service over the datastores that `settings` name; it connects when it is first used."""
+    clock = clock or SystemClock()
+    database = Database(settings, application_name=settings.service_name)
+    mongodb = MongoDB(settings.mongodb_url.get_secret_value())
+    broker = RedisBroker(settings.redis_url.get_secret_value())
+    relay = OutboxRelay(engine=database.engine, broker=broker, service="course")
+
+    @asynccontextmanager
+    async def connections(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await broker.aclose()
+            await mongodb.close()
+
+    app = create_app(
+        settings,
+        title=TITLE,
+        description=DESCRIPTION,
+        routers=ROUTERS,
+        checks={"mongodb": mongodb.ping},
+        database=database,
+        tasks=[relay.run],
+        lifespan=connections,
+        clock=clock,
+    )
+    app.state.courses = CourseService(database, OutboxPublisher(), clock)
+    app.state.modules = ModuleService(database, clock)
+    app.state.lessons = LessonService(database, RevisionRepository(mongodb), clock)
+    return app
+
+
+@cache
+def _app() -> FastAPI:
+    return build(load(Settings))
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` when a server asks for it, so that importing this module needs no settings."""
+    if name == "app":
+        return _app()
+    raise AttributeError(name)

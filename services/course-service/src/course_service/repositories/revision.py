@@ -1,0 +1,85 @@
+"""Lesson bodies in MongoDB: one immutable document for each revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from course_service.core.cache import LRUCache
+from course_service.core.mongodb import Document, MongoDB
+from shared.exceptions.base import UnavailableError
+
+COLLECTION = "lesson_revisions"
+CACHE_BYTES = 8 * 1024 * 1024
+
+Body = str | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A body as it was at one time; whoever changes a lesson adds another."""
+
+    lesson_id: int
+    author_id: int
+    kind: str
+    body: Body
+    created_at: datetime
+
+
+class MissingRevisionError(RuntimeError):
+    """PostgreSQL points to a revision that MongoDB has not: data was lost, or another database is connected."""
+
+    def __init__(self, revision_id: str) -> None:
+        super().__init__(f"revision {revision_id} is not in {COLLECTION}: restore MongoDB to PostgreSQL's time")
+
+
+class RevisionRepository:
+    """Adds and reads revisions; there is no way to change one.
+
+    Raises `UnavailableError` (503) while MongoDB is away.
+    """
+
+    def __init__(self, mongodb: MongoDB) -> None:
+        self._collection = mongodb.database[COLLECTION]
+        self._cache: LRUCache[Body] = LRUCache(CACHE_BYTES)
+
+    async def add(self, revision: Revision) -> str:
+        """Write a revision, acknowledged as durable, and return its id."""
+        document: Document = {
+            "_id": ObjectId(),
+            "lesson_id": revision.lesson_id,
+            "author_id": revision.author_id,
+            "kind": revision.kind,
+            "body": revision.body,
+            "created_at": revision.created_at,
+        }
+        with _unavailable_if_away():
+            await self._collection.insert_one(document)
+        return str(document["_id"])
+
+    async def get_body(self, revision_id: str) -> Body:
+        """Return the body of a revision. Raises `MissingRevisionError`."""
+        cached = self._cache.find(revision_id)
+        if cached is not None:
+            return cached
+        with _unavailable_if_away():
+            document = await self._collection.find_one({"_id": ObjectId(revision_id)}, {"body": True})
+        if document is None:
+            raise MissingRevisionError(revision_id)
+        body: Body = document["body"]
+        self._cache.put(revision_id, body, size_bytes=len(repr(body)))
+        return body
+
+
+@contextmanager
+def _unavailable_if_away() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise UnavailableError("Lesson bodies can't be read or written at the moment: try again soon.") from error

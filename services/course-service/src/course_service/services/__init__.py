@@ -1,0 +1,1 @@
+"""The use cases: who may do what to a course, and what follows from it."""

@@ -1,0 +1,166 @@
+"""Migrations, the demo courses, and MongoDB's user."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+from course_people import Person
+from fastapi import FastAPI
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
+
+from course_service.config import Settings
+from course_service.core.database import Base
+from course_service.models import OUTBOX_TABLES
+from shared.migrations import Migrations
+from shared.testing.servers import MongoServer, TestDatabase
+
+COURSES = 3
+OPENAPI = Path(__file__).parents[2] / "openapi.json"
+GUIDE_INDEXES = {
+    "idx_enrollments_student",
+    "idx_enrollments_course",
+    "idx_enrollments_status",
+    "idx_enrollments_enrolled_at",
+    "idx_enrollments_last_accessed",
+    "idx_certificates_number",
+    "idx_certificates_verification",
+    "idx_certificates_enrollment",
+}
+
+
+async def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", module, *arguments],
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def seed(settings: Settings) -> subprocess.CompletedProcess[str]:
+    return await run(
+        "course_service.seed",
+        "--demo",
+        DATABASE_URL=settings.database_url.get_secret_value(),
+        MONGODB_URL=settings.mongodb_url.get_secret_value(),
+    )
+
+
+async def test_models_and_migrations_agree(database: TestDatabase) -> None:
+    migrations = Migrations("course_service", "course")
+    assert {table.name for table in OUTBOX_TABLES} <= Base.metadata.tables.keys()
+    assert await migrations.differences(database.url("course"), Base.metadata) == []
+
+
+async def test_the_guides_tables_belong_to_the_owner_role(sql: asyncpg.Connection) -> None:
+    rows = await sql.fetch(
+        "SELECT tablename, tableowner FROM pg_tables WHERE tablename = ANY($1)", list(Base.metadata.tables)
+    )
+    assert {row["tablename"] for row in rows} == set(Base.metadata.tables)
+    assert {row["tableowner"] for row in rows} == {"course_owner"}
+    indexes = await sql.fetch("SELECT indexname FROM pg_indexes WHERE tablename = ANY($1)", list(Base.metadata.tables))
+    assert {row["indexname"] for row in indexes} >= GUIDE_INDEXES
+
+
+async def test_upgrading_twice_changes_nothing(settings: Settings) -> None:
+    url = settings.database_url.get_secret_value()
+    for command in ("upgrade", "wait"):
+        done = await run("course_service.migrations", command, DATABASE_URL=url)
+        assert done.returncode == 0, done.stderr
+    assert (await run("course_service.migrations", "heads")).stdout == "course_0001\n"
+
+
+@pytest.fixture
+async def demo_instructors(app: FastAPI, sql: asyncpg.Connection) -> None:
+    for number in (1, 2):
+        await sql.execute(
+            "INSERT INTO users (email, hashed_password, full_name, role) VALUES ($1, '-', $2, 'instructor')",
+            f"instructor{number}@demo.smartcourse.example",
+            f"Demo Instructor {number}",
+        )
+
+
+async def test_the_seed_makes_three_public_courses_once(
+    settings: Settings, demo_instructors: None, anonymous: Person
+) -> None:
+    for _ in range(2):
+        done = await seed(settings)
+        assert done.returncode == 0, done.stderr
+        page = (await anonymous.get("/api/courses")).json()
+        assert page["total"] == COURSES
+    assert {course["instructor"]["full_name"] for course in page["items"]} == {"Demo Instructor 1", "Demo Instructor 2"}
+    assert all(course["lesson_count"] >= 4 for course in page["items"])
+
+
+async def test_an_interrupted_seed_is_continued(
+    settings: Settings, demo_instructors: None, sql: asyncpg.Connection, anonymous: Person
+) -> None:
+    assert (await seed(settings)).returncode == 0
+    await sql.execute("UPDATE courses SET status = 'draft', published_at = NULL WHERE id = 1")
+    last = "SELECT max(l.id) FROM lessons l JOIN modules m ON m.id = l.module_id WHERE m.course_id = 1"
+    await sql.execute(f"DELETE FROM lessons WHERE id IN ({last})")
+    assert (await seed(settings)).returncode == 0
+    page = (await anonymous.get("/api/courses")).json()
+    assert page["total"] == COURSES
+    assert all(course["lesson_count"] == 4 for course in page["items"])
+
+
+async def test_the_seed_says_who_is_missing(settings: Settings, app: FastAPI) -> None:
+    done = await seed(settings)
+    assert done.returncode == 1
+    assert "instructor1@demo.smartcourse.example" in done.stderr
+
+
+async def test_provisioning_makes_the_user_and_then_changes_its_password(
+    app: FastAPI, settings: Settings, mongo_server: MongoServer
+) -> None:
+    async with AsyncMongoClient(mongo_server.admin_url) as client:
+        await client.admin.command("dropUser", "course")
+    try:
+        for password in ("the-first-password-of-32-characters", "another-password-of-more-than-32-characters"):
+            for _ in range(2):
+                done = await run(
+                    "course_service.provision",
+                    MONGODB_ADMIN_URL=mongo_server.admin_url,
+                    COURSE_MONGODB_PASSWORD=password,
+                )
+                assert done.returncode == 0, done.stderr
+            await can_write(mongo_server, password)
+        with pytest.raises(OperationFailure):
+            await can_write(mongo_server, "the-first-password-of-32-characters")
+    finally:
+        restored = await run(
+            "course_service.provision",
+            MONGODB_ADMIN_URL=mongo_server.admin_url,
+            COURSE_MONGODB_PASSWORD=mongo_server.password,
+        )
+    assert restored.returncode == 0, restored.stderr
+
+
+async def can_write(server: MongoServer, password: str) -> None:
+    url = f"mongodb://course:{password}@{server.host}:{server.port}/smartcourse?authSource=admin"
+    async with AsyncMongoClient(url, serverSelectionTimeoutMS=5000) as client:
+        await client.get_default_database()["probe"].insert_one({})
+        with pytest.raises(OperationFailure):
+            await client.admin.command("usersInfo", 1)
+
+
+async def test_missing_settings_are_named() -> None:
+    for module in ("course_service.provision", "course_service.migrations"):
+        done = await run(module, *(["upgrade"] if module.endswith("migrations") else []))
+        assert done.returncode != 0
+        assert "DATABASE_URL" in done.stderr or "MONGODB_ADMIN_URL" in done.stderr
+
+
+async def test_the_committed_description_is_current() -> None:
+    assert (await run("course_service.openapi")).stdout == OPENAPI.read_text(encoding="utf-8")
