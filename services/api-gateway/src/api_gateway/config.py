@@ -1,0 +1,103 @@
+"""Settings of the gateway's two processes, read from the environment.
+
+They are separate because the containers are: nginx is given addresses and limits but never a key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, HttpUrl, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.config.settings import BaseServiceSettings, IdentitySettings, RedisSettings, SigningSecret
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SERVICES: Final = ("user", "course", "notification")
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, frozen=True
+    )
+
+
+class PlaceSettings(_Settings):
+    """Where the two processes meet: both containers need the same values."""
+
+    gateway_run_dir: Path = Path("/tmp/gateway")  # noqa: S108 - made by us with mode 0700; the only writable place
+    gateway_socket: Path | None = None
+    """The decision process's unix socket; by default `decision.sock` in the run directory."""
+    gateway_routes_dir: Path = Path("/app/gateway")
+    """Holds `routes.json` and `openapi.json`, written by `python -m api_gateway.compile`."""
+
+    @property
+    def socket_path(self) -> Path:
+        """The decision process's unix socket."""
+        return self.gateway_socket or self.gateway_run_dir / "decision.sock"
+
+
+class UpstreamSettings(_Settings):
+    """The services behind the gateway."""
+
+    user_service_url: HttpUrl
+    course_service_url: HttpUrl
+    notification_service_url: HttpUrl
+
+    @property
+    def services(self) -> dict[str, HttpUrl]:
+        """Each service's base URL by its short name."""
+        return {name: getattr(self, f"{name}_service_url") for name in SERVICES}
+
+    @field_validator("user_service_url", "course_service_url", "notification_service_url")
+    @classmethod
+    def _is_an_origin(cls, url: HttpUrl) -> HttpUrl:
+        if url.scheme != "http" or url.path not in (None, "/") or url.query or url.username:
+            raise ValueError("must be http://host:port without a path, query or credentials")
+        return url
+
+
+class NginxSettings(PlaceSettings, UpstreamSettings):
+    """What nginx's configuration is written from."""
+
+    gateway_listen: str = Field(default="8000", pattern=r"^(?:[0-9a-fA-F.:\[\]]+:)?\d{1,5}$")
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Addresses whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (comma-separated CIDRs)."""
+    nginx_path: str = "nginx"
+    nginx_workers: int = Field(default=2, ge=1, le=64)
+    gateway_max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    gateway_read_timeout_seconds: int = Field(default=30, ge=1)
+    gateway_resolve_seconds: float = Field(default=2.0, gt=0)
+    """How often the services' names are looked up again."""
+    gateway_drain_seconds: float = Field(default=25.0, ge=0)
+    """How long requests in flight may take after the order to stop."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class DecisionSettings(BaseServiceSettings, PlaceSettings, UpstreamSettings, IdentitySettings, RedisSettings):
+    """What the decision process needs."""
+
+    service_name: str = "api-gateway"
+    jwt_secret_key: SigningSecret
+    jwt_secret_key_previous: SigningSecret | None = None
+    jwt_algorithm: Literal["HS256"] = "HS256"
+    jwt_issuer: str = "smartcourse"
+    jwt_audience: str = "smartcourse-api"
+    jwt_skew_seconds: int = Field(default=5, ge=0, le=60)
+    """By how much the issuer's clock and this one's may differ."""
+    revocation_grace_seconds: float = Field(default=30, ge=0, le=600)
+    """How long tokens already known pass while Redis can't be asked about revocations and limits."""
+    rate_limit_default_per_minute: int = Field(default=600, ge=1)
+    rate_limit_public_per_minute: int = Field(default=600, ge=1)
+    rate_limit_login_per_minute: int = Field(default=120, ge=1)
+    gateway_processes: int = Field(default=1, ge=1)
+    """How many decision processes (pods) share a limit; decides each one's share while Redis is away."""
+    health_timeout_seconds: float = Field(default=2.0, gt=0)
+    verified_tokens: int = Field(default=50_000, ge=1)
+    """How many verified tokens are remembered at most."""

@@ -1,0 +1,186 @@
+"""The decision about one request: which service may answer it, on whose behalf, or why none may."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from api_gateway import problem
+from api_gateway.middleware.auth import Principal, TokenError, TokenVerifier
+from api_gateway.middleware.client import address_key
+from api_gateway.middleware.rate_limit import LimiterUnavailableError, Policy, RateLimiter, Verdict
+from api_gateway.middleware.revocation import Revocations
+from api_gateway.problem import Problem
+from api_gateway.routing import Route, RouteTable
+from api_gateway.target import is_canonical
+from shared.identity import Role, sign
+
+_BEARER: Final = "bearer "
+_STALE_SECONDS: Final = 2.0
+"""An older view of the revocations counts as one that Redis can't confirm; it is renewed twice a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What nginx tells about a request. `target` is the request line's, byte for byte."""
+
+    method: str
+    target: str
+    authorization: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The limits of the three rate classes."""
+
+    default: Policy
+    public: Policy
+    login: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The request may pass: to whom, and the identity that nginx hands on."""
+
+    service: str
+    user_id: str
+    role: str
+    session_id: str
+    time: str
+    signature: str
+    verdict: Verdict
+
+
+class Refusal(Exception):  # noqa: N818 - the ordinary outcome of a decision, not a fault
+    """The request may not pass; `verdict` is there if a limit had been counted."""
+
+    def __init__(self, answer: Problem, verdict: Verdict | None = None) -> None:
+        """Refuse with `answer`."""
+        super().__init__(answer.detail)
+        self.answer, self.verdict = answer, verdict
+
+
+class Decider:
+    """Decides about requests from what is in memory."""
+
+    def __init__(
+        self,
+        *,
+        routes: RouteTable,
+        verifier: TokenVerifier,
+        revocations: Revocations,
+        limiter: RateLimiter,
+        policies: Policies,
+        identity_key: str,
+        grace_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Decide by these parts; all of them are kept current by others."""
+        self._routes, self._verifier, self._revocations, self._limiter = routes, verifier, revocations, limiter
+        self._policies, self._key, self._grace_seconds = policies, identity_key, grace_seconds
+        self._clock = clock
+
+    @property
+    def is_deciding(self) -> bool:
+        """Whether the revocations are known, and recently enough, for anybody to pass."""
+        return self._revocations.age_seconds <= max(self._grace_seconds, _STALE_SECONDS)
+
+    async def decide(self, ask: Ask) -> Admission:
+        """Return how the request may pass.
+
+        Raises:
+            Refusal: it may not.
+        """
+        route = self._route(ask)
+        self._require_knowledge()
+        principal = self._principal(route, ask.authorization)
+        verdict = await self._limit(route, principal, ask.address)
+        _require_role(route, principal, verdict)
+        return self._admit(route, principal, ask, verdict)
+
+    def _route(self, ask: Ask) -> Route:
+        if not is_canonical(ask.target):
+            raise Refusal(Problem(problem.BAD_REQUEST, "The request target is not in canonical form."))
+        found = self._routes.find(ask.target.partition("?")[0])
+        if found is None:
+            raise Refusal(Problem(problem.NOT_FOUND, "There is nothing at this path."))
+        route = found.get(ask.method)
+        if route is None:
+            allowed = sorted({*found, *({"HEAD"} if "GET" in found else ())})
+            detail = f"This path answers {', '.join(allowed)} only."
+            raise Refusal(Problem(problem.METHOD_NOT_ALLOWED, detail, {"Allow": ", ".join(allowed)}))
+        return route
+
+    def _require_knowledge(self) -> None:
+        if not self.is_deciding:
+            raise _unavailable("Revocations and limits can't be checked at present.")
+
+    def _principal(self, route: Route, authorization: str) -> Principal | None:
+        if not route.reads_token or (route.is_public and not authorization):
+            return None
+        if not authorization:
+            raise _not_authenticated("An access token is needed.", error=None)
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            raise _not_authenticated("The Authorization header must be 'Bearer' and an access token.")
+        token = authorization[len(_BEARER) :]
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        principal = self._verifier.find_known(digest)
+        if principal is None:
+            try:
+                principal = self._verifier.verify(token, digest, remember=not self._is_stale)
+            except TokenError as error:
+                raise _not_authenticated(str(error)) from error
+            if self._is_stale:
+                raise _unavailable("A token seen for the first time can't be checked at present.")
+        if principal.session_id in self._revocations:
+            raise _not_authenticated("The token's session has ended.")
+        return principal
+
+    @property
+    def _is_stale(self) -> bool:
+        return not self._revocations.is_current or self._revocations.age_seconds > _STALE_SECONDS
+
+    async def _limit(self, route: Route, principal: Principal | None, address: str) -> Verdict:
+        if route.rate == "login":
+            policy, key = self._policies.login, f"login:{address_key(address)}"
+        elif principal is not None:
+            policy, key = self._policies.default, f"user:{principal.user_id}"
+        else:
+            policy, key = self._policies.public, f"public:{address_key(address)}"
+        try:
+            verdict = await self._limiter.take(key, policy)
+        except LimiterUnavailableError as error:
+            raise _unavailable("Attempts to log in can't be counted at present.") from error
+        if not verdict.is_allowed:
+            wait = {"Retry-After": str(verdict.reset_seconds)}
+            detail = f"More than {policy.limit} requests in a minute."
+            raise Refusal(Problem(problem.RATE_LIMITED, detail, wait), verdict)
+        return verdict
+
+    def _admit(self, route: Route, principal: Principal | None, ask: Ask, verdict: Verdict) -> Admission:
+        now = int(self._clock())
+        user, role, session = (
+            (principal.user_id, principal.role, principal.session_id) if principal else ("", Role.ANONYMOUS.value, "")
+        )
+        signature = sign(self._key, time=now, user=user, role=role, method=ask.method, target=ask.target)
+        return Admission(route.service, user, role, session, str(now), signature, verdict)
+
+
+def _require_role(route: Route, principal: Principal | None, verdict: Verdict) -> None:
+    if route.is_public or (principal is not None and {"authenticated", principal.role} & set(route.allow)):
+        return
+    who = " or ".join(route.allow)
+    raise Refusal(Problem(problem.FORBIDDEN, f"The role {who} is needed."), verdict)
+
+
+def _not_authenticated(detail: str, error: str | None = "invalid_token") -> Refusal:
+    challenge = 'Bearer realm="smartcourse"' + (f', error="{error}"' if error else "")
+    return Refusal(Problem(problem.NOT_AUTHENTICATED, detail, {"WWW-Authenticate": challenge}))
+
+
+def _unavailable(detail: str) -> Refusal:
+    return Refusal(Problem(problem.UNAVAILABLE, detail, {"Retry-After": "2"}))

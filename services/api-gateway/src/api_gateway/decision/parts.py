@@ -1,0 +1,119 @@
+"""The decision process's composition root: everything is made here, from settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from api_gateway.config import DecisionSettings
+from api_gateway.decision import metrics
+from api_gateway.decision.decide import Decider, Policies
+from api_gateway.decision.health import ServiceHealth
+from api_gateway.decision.monitor import Monitor
+from api_gateway.middleware.auth import TokenVerifier
+from api_gateway.middleware.rate_limit import Policy, RateLimiter
+from api_gateway.middleware.revocation import RevocationFollower, Revocations
+from api_gateway.routing import CompiledTable, RouteTable
+
+_LIMIT_TIMEOUT_SECONDS: Final = 0.25
+_FOLLOW_TIMEOUT_SECONDS: Final = 1.5
+"""Longer than the follower's blocking read, so that silence isn't mistaken for an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What requests are answered with."""
+
+    decider: Decider
+    verifier: TokenVerifier
+    revocations: Revocations
+    health: ServiceHealth
+
+
+async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) -> Parts:
+    """Make the parts and start their tasks; leaving `stack` stops them in the opposite order."""
+    url = settings.redis_url.get_secret_value()
+    limits = await stack.enter_async_context(_connect(url, timeout_seconds=_LIMIT_TIMEOUT_SECONDS))
+    stream = await stack.enter_async_context(_connect(url, timeout_seconds=_FOLLOW_TIMEOUT_SECONDS))
+    revocations = Revocations()
+    limiter = RateLimiter(limits, processes=settings.gateway_processes)
+    stack.push_async_callback(_close, limiter)
+    for work in (RevocationFollower(stream, revocations).run(), limiter.run()):
+        task = asyncio.create_task(work)
+        stack.push_async_callback(_cancel, task)
+    verifier = _verifier(settings)
+    await _start_monitor(settings, stack, verifier=verifier, revocations=revocations, limiter=limiter)
+    decider = Decider(
+        routes=RouteTable(CompiledTable.load(settings.gateway_routes_dir / "routes.json").routes),
+        verifier=verifier,
+        revocations=revocations,
+        limiter=limiter,
+        policies=Policies(
+            default=Policy("user", settings.rate_limit_default_per_minute),
+            public=Policy("public", settings.rate_limit_public_per_minute),
+            login=Policy("login", settings.rate_limit_login_per_minute, is_exact=True),
+        ),
+        identity_key=settings.gateway_identity_key.get_secret_value(),
+        grace_seconds=settings.revocation_grace_seconds,
+    )
+    origins = {name: (url.host or "", url.port or 80) for name, url in settings.services.items()}
+    health = ServiceHealth(origins, timeout_seconds=settings.health_timeout_seconds)
+    return Parts(decider, verifier, revocations, health)
+
+
+def _connect(url: str, *, timeout_seconds: float) -> Redis:
+    redis: Redis = Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 1),  # once: a pooled connection may have died with a Redis that is back already
+    )
+    return redis
+
+
+def _verifier(settings: DecisionSettings) -> TokenVerifier:
+    keys = [settings.jwt_secret_key, settings.jwt_secret_key_previous]
+    return TokenVerifier(
+        [key.get_secret_value() for key in keys if key is not None],
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        skew_seconds=settings.jwt_skew_seconds,
+        capacity=settings.verified_tokens,
+    )
+
+
+async def _start_monitor(
+    settings: DecisionSettings,
+    stack: contextlib.AsyncExitStack,
+    *,
+    verifier: TokenVerifier,
+    revocations: Revocations,
+    limiter: RateLimiter,
+) -> None:
+    def refresh() -> None:
+        metrics.VERIFIED_TOKENS.set(len(verifier))
+        metrics.REVOKED_SESSIONS.set(len(revocations))
+        metrics.REVOCATIONS_AGE.set(revocations.age_seconds)
+        metrics.REDIS_CALLS.set(limiter.redis_calls)
+
+    monitor = Monitor(port=settings.metrics_port, is_ready=lambda: revocations.is_loaded, refresh=refresh)
+    await monitor.start()
+    stack.callback(monitor.stop)
+
+
+async def _close(limiter: RateLimiter) -> None:
+    with contextlib.suppress(OSError, RedisError):
+        await limiter.close()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=_FOLLOW_TIMEOUT_SECONDS)

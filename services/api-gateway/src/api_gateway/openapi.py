@@ -1,0 +1,132 @@
+"""Merge the services' OpenAPI documents into the one that the gateway publishes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from api_gateway.routing import RouteTableError
+
+SECURITY_SCHEME: Final = "bearerAuth"
+PROBLEM: Final = "Problem"
+_SCHEMAS: Final = "#/components/schemas/"
+_TEXT: Final = {"type": "string"}
+_PROBLEM_SCHEMA: Final[dict[str, Any]] = {
+    "title": PROBLEM,
+    "description": "An error (RFC 9457). `errors` names the fields at fault when the status is 422.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "trace_id"],
+    "properties": {
+        "type": {**_TEXT, "examples": ["urn:smartcourse:problem:not-found"]},
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "instance": _TEXT,
+        "trace_id": _TEXT,
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["loc", "message"],
+                "properties": {"loc": {**_TEXT, "examples": ["body.role"]}, "message": _TEXT},
+            },
+        },
+    },
+}
+_DESCRIPTION: Final = (
+    "Everything goes through the gateway. Log in with `POST /api/auth/login` and send the access token as "
+    "`Authorization: Bearer ...`. Errors are `application/problem+json` (RFC 9457)."
+)
+
+
+def merge(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return one OpenAPI 3.1 document for all `documents` (by the service's short name).
+
+    A schema that two services define differently gets the service's name in front; equal ones are shared. Each
+    operation says what token it needs, from its declared access, and that its errors are problem documents.
+
+    Raises:
+        RouteTableError: two services declare the same operation or the same operationId.
+    """
+    variants = _variants(documents)
+    merged: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "SmartCourse API", "version": "1.0.0", "description": _DESCRIPTION},
+        "servers": [{"url": "/", "description": "The gateway that serves this document"}],
+        "paths": {},
+        "components": {
+            "schemas": {PROBLEM: _PROBLEM_SCHEMA},
+            "securitySchemes": {SECURITY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+        "tags": [{"name": name, "description": f"Answered by {name}-service"} for name in sorted(documents)],
+    }
+    declared: dict[str, str] = {}
+    for service, document in documents.items():
+        renamed = _renamed(copy.deepcopy(document), service, variants)
+        merged["components"]["schemas"].update(renamed.get("components", {}).get("schemas", {}))
+        for path, item in renamed.get("paths", {}).items():
+            operations = merged["paths"].setdefault(path, {})
+            for key, value in item.items():
+                if not isinstance(value, dict):  # parameters that all of this service's operations share
+                    operations.setdefault(key, value)
+                    continue
+                _claim(declared, service, f"{key.upper()} {path}")
+                if "operationId" in value:
+                    _claim(declared, service, f"operationId {value['operationId']}")
+                operations[key] = _described(value, service)
+    return merged
+
+
+def _claim(declared: dict[str, str], service: str, what: str) -> None:
+    if (owner := declared.setdefault(what, service)) != service:
+        raise RouteTableError(f"{what} is declared by {owner} and by {service}: rename one of them")
+
+
+def _variants(documents: dict[str, dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the distinct definitions of each schema name."""
+    definitions: dict[str, list[Any]] = {PROBLEM: [_PROBLEM_SCHEMA]}
+    for document in documents.values():
+        for name, schema in document.get("components", {}).get("schemas", {}).items():
+            known = definitions.setdefault(name, [])
+            if name != PROBLEM and schema not in known:
+                known.append(schema)
+    return definitions
+
+
+def _renamed(document: dict[str, Any], service: str, variants: dict[str, list[Any]]) -> dict[str, Any]:
+    own = document.get("components", {}).get("schemas", {})
+    own.pop(PROBLEM, None)  # one shape everywhere: the gateway's own errors have it too
+    names = {name: f"{service.capitalize()}{name}" if len(variants[name]) > 1 else name for name in own}
+    if own:
+        document["components"]["schemas"] = {names[name]: schema for name, schema in own.items()}
+    result: dict[str, Any] = _rewritten(document, {_SCHEMAS + old: _SCHEMAS + new for old, new in names.items()})
+    return result
+
+
+def _rewritten(node: Any, references: dict[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: references.get(value, value)
+            if key == "$ref" and isinstance(value, str)
+            else _rewritten(value, references)
+            for key, value in node.items()
+        }
+    return [_rewritten(item, references) for item in node] if isinstance(node, list) else node
+
+
+def _described(operation: dict[str, Any], service: str) -> dict[str, Any]:
+    access = operation.get("x-smartcourse-access", {})
+    allow = access.get("allow", [])
+    if "public" in allow:
+        operation.pop("security", None)
+    else:
+        operation["security"] = [{SECURITY_SCHEME: []}]
+    operation["tags"] = [service]
+    problem = {"$ref": _SCHEMAS + PROBLEM}
+    operation.setdefault("responses", {}).setdefault(
+        "default", {"description": "An error", "content": {"application/problem+json": {"schema": problem}}}
+    )
+    who = "anybody" if "public" in allow else "any user" if "authenticated" in allow else " or ".join(allow)
+    note = f"Access: {who}. Rate class: {access.get('rate', 'default')}."
+    operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
+    return operation

@@ -1,0 +1,3 @@
+"""Servers that the integration tests run against."""
+
+pytest_plugins = ["shared.testing.servers"]

@@ -1,0 +1,213 @@
+"""The real gateway (nginx and the decision process) in front of real services, started for tests."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+from redis import Redis
+
+from api_gateway.compile import compile_files
+from shared.testing.processes import Process, free_port
+
+HERE = Path(__file__).parent
+SERVICES = ("user", "course", "notification")
+STREAM = "smartcourse:revocations"
+INTEGER = {"in": "path", "name": "item_id", "required": True, "schema": {"type": "integer"}}
+TEXT = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
+
+
+def operation(*allow: str, rate: str = "default", parameters: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    access = {"allow": list(allow), "rate": rate}
+    return {"x-smartcourse-access": access, "parameters": list(parameters), "responses": {}}
+
+
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "user": {
+        "/api/auth/login": {"post": operation("public", rate="login")},
+        "/api/me": {"get": operation("authenticated"), "put": operation("authenticated")},
+        "/api/users": {"get": operation("admin")},
+        "/api/files/{name}": {"get": operation("authenticated", parameters=(TEXT,))},
+    },
+    "course": {
+        "/api/courses": {"get": operation("public"), "post": operation("instructor", "admin")},
+        "/api/courses/{item_id}": {"get": operation("public", parameters=(INTEGER,))},
+    },
+    "notification": {
+        "/api/notifications": {
+            "get": operation("authenticated", parameters=({"in": "header", "name": "X-Tone", "schema": {}},))
+        }
+    },
+}
+
+
+def eventually(condition: Any, *, timeout_seconds: float = 15.0, what: str) -> float:
+    """Wait until `condition()` is true; return how long it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < timeout_seconds, f"{what} did not happen in {timeout_seconds} s"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@dataclass
+class Gateway:
+    """One gateway with its upstreams. `extra` is added to both processes' environment."""
+
+    redis_url: str
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="smartcourse-gateway-"))
+        self.run_dir = self.folder / "run"
+        self.jwt_key, self.identity_key = secrets.token_hex(32), secrets.token_hex(32)
+        self.port, self.metrics_port = free_port(), free_port()
+        self.ports = {name: free_port() for name in SERVICES}
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=15)
+        self._processes: dict[str, Process] = {}
+        sources = []
+        for name, paths in DOCUMENTS.items():
+            file = self.folder / f"{name}.json"
+            file.write_text(json.dumps({"openapi": "3.1.0", "info": {}, "paths": paths}))
+            sources.append(f"{name}={file}")
+        compile_files(sources, self.folder / "routes")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+        urls = {f"{name.upper()}_SERVICE_URL": f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
+        own = {
+            "GATEWAY_RUN_DIR": str(self.run_dir),
+            "GATEWAY_ROUTES_DIR": str(self.folder / "routes"),
+            "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
+            "METRICS_PORT": str(self.metrics_port),
+            "REDIS_URL": self.redis_url,
+            "JWT_SECRET_KEY": self.jwt_key,
+            "GATEWAY_IDENTITY_KEY": self.identity_key,
+            "NGINX_WORKERS": "1",
+        }
+        return kept | urls | own | self.extra
+
+    def start(self) -> None:
+        self.mark_stream()
+        for name in SERVICES:
+            self.start_service(name)
+        self.start_decision()
+        self.start_nginx()
+        eventually(self.is_ready, what="readiness")
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            probe = httpx.get(f"http://127.0.0.1:{self.metrics_port}/health/ready", timeout=2)
+            return probe.status_code == 200 and accepts(self.port)
+        return False
+
+    def start_decision(self) -> None:
+        process = self._run("decision", [sys.executable, "-m", "api_gateway.decision"])
+        process.wait_until((self.run_dir / "decision.sock").exists)
+
+    def start_nginx(self, *program: str, **extra: str) -> None:
+        process = self._run("nginx", [sys.executable, *(program or ("-m", "api_gateway.nginx"))], **extra)
+        process.wait_until(lambda: accepts(self.port))
+
+    def start_launcher(self) -> None:
+        process = self._run("launcher", [sys.executable, "-m", "api_gateway.main"])
+        process.wait_until(lambda: accepts(self.port))
+
+    def start_service(self, name: str) -> None:
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--no-ws"]
+        command += ["--port", str(self.ports[name]), "--working-dir", str(HERE), "upstream:app"]
+        process = self._run(name, command, SERVICE=name)
+        process.wait_until(lambda: accepts(self.ports[name]))
+
+    def stop(self, name: str) -> None:
+        self._processes.pop(name).stop()
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        self.client.close()
+        for name in reversed(list(self._processes)):
+            self.stop(name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def mark_stream(self) -> None:
+        """What user-service does: see to it that the stream exists."""
+        self.revoke("")
+
+    def revoke(self, sids: str) -> None:
+        with Redis.from_url(self.redis_url) as redis:
+            redis.xadd(STREAM, {"sids": sids, "until": str(int(time.time()) + 1000)})
+
+    def token(self, *, key: str | None = None, headers: dict[str, Any] | None = None, **claims: Any) -> str:
+        """An access token; a claim given as None is left out."""
+        now = int(time.time())
+        ours = {
+            "sub": "7",
+            "exp": now + 900,
+            "iat": now,
+            "type": "access",
+            "role": "student",
+            "jti": secrets.token_hex(8),
+            "sid": secrets.token_hex(8),
+            "iss": "smartcourse",
+            "aud": "smartcourse-api",
+        }
+        payload = {name: value for name, value in (ours | claims).items() if value is not None}
+        kid = hashlib.sha256(self.jwt_key.encode()).hexdigest()[:8]
+        head = {name: value for name, value in ({"kid": kid} | (headers or {})).items() if value is not None}
+        return jwt.encode(payload, key or self.jwt_key, algorithm="HS256", headers=head)
+
+    def bearer(self, **claims: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(**claims)}"}
+
+    def raw(self, request: bytes, *, timeout_seconds: float = 5.0) -> bytes:
+        """Send bytes that no client library would; return what comes back until the end or a pause."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_seconds) as connection:
+            connection.sendall(request)
+            answer = b""
+            with contextlib.suppress(TimeoutError, ConnectionResetError):
+                while part := connection.recv(65536):
+                    answer += part
+            return answer
+
+    def _run(self, name: str, command: list[str], **extra: str) -> Process:
+        environment = self.environment | extra
+        process = Process(command, log=self.folder / f"{name}.log", environment=environment)
+        self._processes[name] = process
+        return process
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Check that `answer` is a whole problem document of this status and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert {"type", "title", "status", "detail", "instance", "trace_id"} <= document.keys()
+    assert document["status"] == status
+    assert document["type"].startswith("urn:smartcourse:problem:")
+    assert len(document["trace_id"]) == 32
+    assert answer.headers["x-request-id"]
+    return document

@@ -1,0 +1,179 @@
+"""What travels: targets, bodies, and requests that no client library would send."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from real_gateway import Gateway, problem
+
+
+def status_of(answer: bytes) -> int:
+    assert answer.startswith(b"HTTP/1.1 "), answer[:200]
+    return int(answer.split(b" ", 2)[1])
+
+
+def ask(gateway: Gateway, target: str, *lines: str) -> tuple[int, bytes]:
+    head = "\r\n".join([f"GET {target} HTTP/1.1", "Host: smartcourse", "Connection: close", *lines])
+    answer = gateway.raw(head.encode("latin-1") + b"\r\n\r\n")
+    return status_of(answer), answer.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/courses?q=a%20b&x=1",
+        "/api/courses?q=%2e%2e%2f&redirect=//x/../y;z",
+        "/api/courses?",
+        "/api/courses?a?b",
+        "/api/courses/17?x=%C3%A9",
+        "/api/courses?x[]=1",
+        "/api/courses?q='a'|b",
+    ],
+)
+def test_the_signature_covers_the_bytes_that_the_service_gets(gateway: Gateway, target: str) -> None:
+    status, body = ask(gateway, target)
+    assert status == 200
+    assert json.loads(body)["target"].rstrip("?") == target.rstrip("?")
+
+
+@pytest.mark.parametrize("name", ["a", "%C3%A9t%C3%A9", "a%20b", "a:b@c", "~x!$&'()*+,=", "%3F%25".replace("%25", "")])
+def test_escapes_in_a_path_arrive_as_they_were_sent(gateway: Gateway, name: str) -> None:
+    token = gateway.token()
+    status, body = ask(gateway, f"/api/files/{name}", f"Authorization: Bearer {token}")
+    assert (status, json.loads(body)["target"]) == (200, f"/api/files/{name}")
+
+
+def test_the_absolute_form_is_judged_by_its_path(gateway: Gateway) -> None:
+    status, body = ask(gateway, "http://elsewhere/api/courses?x=1")
+    assert (status, json.loads(body)["target"]) == (200, "/api/courses?x=1")
+    assert ask(gateway, "http://elsewhere/api/me")[0] == 401
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/courses/../me",
+        "/api/courses/..",
+        "/api/./me",
+        "/api/courses/%2e%2e/me",
+        "/api/courses/%2E%2E/me",
+        "/api/courses/%252e%252e/me",
+        "//api/me",
+        "/api//me",
+        "/api/me//",
+        "/api/courses%2fme",
+        "/api/courses%2F..%2Fme",
+        "/api/courses/%5c..%5cme",
+        "/api/courses\\..\\me",
+        "/api/courses;/me",
+        "/api/me;x=1",
+        "/api/me%3b",
+        "/api/me%00",
+        "/api/courses%0d%0aX-User-ID:1",
+        "/%61pi/me",
+        "/api/%6de",
+        "/api/files/a%7Eb",
+        "/api/courses?x=%00",
+        "/api/courses?x=%zz",
+        "/api/caf\xe9",
+        "/api/courses#me",
+        "/api/courses?a<b",
+        '/api/courses?a"b',
+        "/api/courses?q={x}",
+        "/_problem/400/%2e",
+        "/api/courses%20/_problem/400",
+        "*",
+        "api/me",
+    ],
+)
+def test_a_target_that_two_readers_could_read_differently_is_400(gateway: Gateway, target: str) -> None:
+    status, body = ask(gateway, target, f"Authorization: Bearer {gateway.token(role='admin')}")
+    assert status in (400, 404) if target in ("/api/me%3b", "/api/courses%20/_problem/400") else status == 400
+    document = json.loads(body)
+    assert {"type", "title", "status", "detail", "instance", "trace_id"} <= document.keys()
+
+
+@pytest.mark.parametrize("path", ["/api/courses/", "/API/courses", "/api/Courses", "/docs/", "/health/", "/api/me/"])
+def test_a_path_that_only_resembles_a_route_is_404(gateway: Gateway, path: str) -> None:
+    assert ask(gateway, path)[0] in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /api/me HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nAuthorization: Bearer y\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: a\r\nX-User-ID : 1\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: a\r\n X-User-ID: 1\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\n\r\n",
+        b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
+        b"GET /api/me?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_requests_that_break_the_protocol_are_refused_as_problems(gateway: Gateway, request_: bytes) -> None:
+    answer = gateway.raw(request_, timeout_seconds=2)
+    assert status_of(answer) in (400, 414, 431), answer[:300]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == status_of(answer)
+    assert head.lower().count(b"server:") == 1
+    assert b"nginx/" not in head
+
+
+def test_http_0_9_is_not_answered(gateway: Gateway) -> None:
+    assert gateway.raw(b"GET /api/courses\r\n", timeout_seconds=1) == b""
+
+
+def test_bodies_arrive_whole_and_too_large_ones_are_413(gateway: Gateway) -> None:
+    limit = 1_048_576
+    headers = gateway.bearer()
+    assert gateway.client.put("/api/me", content=b"x" * limit, headers=headers).json()["body_bytes"] == limit
+    chunks = (b"x" * 1000 for _ in range(700))
+    assert gateway.client.put("/api/me", content=chunks, headers=headers).json()["body_bytes"] == 700_000
+    problem(gateway.client.put("/api/me", content=b"x" * (limit + 1), headers=headers), 413)
+
+
+def test_a_refused_upload_is_answered_before_its_body(gateway: Gateway) -> None:
+    request = b"PUT /api/me HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\nExpect: 100-continue\r\n\r\n"
+    assert b"HTTP/1.1 401 " in gateway.raw(request, timeout_seconds=1)
+
+
+def test_a_denied_body_does_not_become_the_next_request(gateway: Gateway) -> None:
+    smuggled = b"GET /api/courses HTTP/1.1\r\nHost: a\r\n\r\n"
+    head = b"PUT /api/me HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(smuggled)
+    answer = gateway.raw(head + smuggled, timeout_seconds=2)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert status_of(answer) == 401
+
+
+def test_the_documentation_is_served_without_other_hosts(gateway: Gateway) -> None:
+    page = gateway.client.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    for path, kind in (("/docs/page.js", "text/javascript"), ("/docs/page.css", "text/css")):
+        assert path in page.text
+        assert gateway.client.get(path).headers["content-type"].startswith(kind)
+    problem(gateway.client.post("/docs"), 405)
+
+
+def test_the_merged_description_is_served(gateway: Gateway) -> None:
+    answer = gateway.client.get("/openapi.json")
+    assert answer.headers["content-type"].startswith("application/json")
+    assert {"/api/me", "/api/courses", "/api/notifications"} <= answer.json()["paths"].keys()
+
+
+def test_health_names_every_service(gateway: Gateway) -> None:
+    answer = gateway.client.get("/health")
+    assert answer.json() == {
+        "status": "up",
+        "gateway": "up",
+        "services": {"user": "up", "course": "up", "notification": "up"},
+    }
+    assert gateway.client.get("/healthz").status_code == 200
+    problem(gateway.client.post("/health"), 405)

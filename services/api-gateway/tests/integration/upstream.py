@@ -1,0 +1,53 @@
+"""A service behind the gateway, for tests: it lets in what the gateway signed and tells what it was sent."""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+from pydantic import SecretStr
+
+from shared.identity import SCOPE_KEY
+from shared.middleware.identity import IdentityMiddleware
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    identity = scope.get(SCOPE_KEY)
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    told = {
+        "service": os.environ["SERVICE"],
+        "method": scope["method"],
+        "target": target.decode("latin-1"),
+        "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]],
+        "user_id": identity and identity.user_id,
+        "role": identity and str(identity.role),
+        "session_id": identity and identity.session_id,
+        "body_bytes": size,
+    }
+    status = 200
+    if b"slow" in scope["query_string"]:
+        await asyncio.sleep(5)
+    if b"status=" in scope["query_string"]:
+        status = int(scope["query_string"].partition(b"status=")[2][:3])
+    body = json.dumps(told).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    headers += [(b"x-powered-by", b"tests"), (b"x-accel-redirect", b"/healthz"), (b"x-request-id", b"of-the-service")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+_guarded = IdentityMiddleware(_echo, SecretStr(os.environ["GATEWAY_IDENTITY_KEY"]))
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+        return
+    await _guarded(scope, receive, send)

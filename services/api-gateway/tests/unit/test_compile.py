@@ -1,0 +1,150 @@
+"""From the services' OpenAPI documents to the gateway's two files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api_gateway.compile import main
+from api_gateway.routing import CompiledTable
+
+ROOT = Path(__file__).resolve().parents[4]
+PUBLIC = {"allow": ["public"], "rate": "public"}
+ADMIN = {"allow": ["admin"]}
+
+
+def operation(access: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    return {"responses": {"200": {"description": "OK"}}, **({"x-smartcourse-access": access} if access else {}), **more}
+
+
+def compiled(tmp_path: Path, **services: dict[str, Any]) -> int:
+    sources = []
+    for name, content in services.items():
+        file = tmp_path / f"{name}-service" / "openapi.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"openapi": "3.1.0", **content}))
+        sources.append(str(file))
+    return main(["--openapi", *sources, "--out", str(tmp_path / "out")])
+
+
+def merged(tmp_path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((tmp_path / "out" / "openapi.json").read_text())
+    return document
+
+
+def test_both_files_say_what_the_services_declare(tmp_path: Path) -> None:
+    user = {"paths": {"/api/users": {"get": operation(ADMIN, operationId="list_users")}}}
+    course = {"paths": {"/api/courses": {"get": operation(PUBLIC), "post": operation(ADMIN)}}}
+    assert compiled(tmp_path, user=user, course=course) == 0
+    table = CompiledTable.load(tmp_path / "out" / "routes.json")
+    assert [(r.service, r.method, r.path, r.allow, r.rate) for r in table.routes] == [
+        ("course", "GET", "/api/courses", ("public",), "public"),
+        ("course", "POST", "/api/courses", ("admin",), "default"),
+        ("user", "GET", "/api/users", ("admin",), "default"),
+    ]
+    document = merged(tmp_path)
+    courses = document["paths"]["/api/courses"]
+    assert "security" not in courses["get"]
+    assert courses["post"]["security"] == [{"bearerAuth": []}]
+    assert courses["get"]["tags"] == ["course"]
+    assert "application/problem+json" in courses["get"]["responses"]["default"]["content"]
+    assert document["components"]["schemas"]["Problem"]["required"][:3] == ["type", "title", "status"]
+    assert document["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
+
+
+REFUSED: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
+    "a route that declares nothing": (
+        {"user": {"paths": {"/api/users": {"get": operation(None)}}}},
+        "user: GET /api/users declares no x-smartcourse-access",
+    ),
+    "an empty list of who may": (
+        {"user": {"paths": {"/api/users": {"get": operation({"allow": []})}}}},
+        "'allow' must name",
+    ),
+    "an unknown rate": (
+        {"user": {"paths": {"/api/users": {"get": operation({"allow": ["admin"], "rate": "x"})}}}},
+        "'rate' must be",
+    ),
+    "a method that nginx would not pass": (
+        {"user": {"paths": {"/api/users": {"trace": operation(ADMIN)}}}},
+        "the method must be one of",
+    ),
+    "a path outside of /api": (
+        {"user": {"paths": {"/health": {"get": operation(PUBLIC)}}}},
+        "begins with /api/",
+    ),
+    "an operation of two services": (
+        {
+            "user": {"paths": {"/api/x": {"get": operation(ADMIN)}}},
+            "course": {"paths": {"/api/x": {"get": operation(ADMIN)}}},
+        },
+        "GET /api/x is declared by",
+    ),
+    "an operationId of two services": (
+        {
+            "user": {"paths": {"/api/x": {"get": operation(ADMIN, operationId="read")}}},
+            "course": {"paths": {"/api/y": {"get": operation(ADMIN, operationId="read")}}},
+        },
+        "operationId read is declared by user and by course",
+    ),
+    "templates that match one path under different rules": (
+        {
+            "user": {
+                "paths": {
+                    "/api/{name}": {
+                        "get": operation(PUBLIC),
+                        "parameters": [{"in": "path", "name": "name", "schema": {"type": "string"}}],
+                    },
+                    "/api/secret": {"get": operation(ADMIN)},
+                }
+            }
+        },
+        "match the same path but differ in access",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_contradictions_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    services, message = REFUSED[what]
+    assert compiled(tmp_path, **services) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out" / "routes.json").exists()
+
+
+def test_schemas_of_one_name_keep_apart_and_equal_ones_are_shared(tmp_path: Path) -> None:
+    def service(path: str, schema: dict[str, Any]) -> dict[str, Any]:
+        content = {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}
+        responses = {"200": {"description": "OK", "content": content}}
+        shared = {"Same": {"type": "string"}, "Problem": {"type": "object", "title": path}}
+        paths = {path: {"get": operation(ADMIN) | {"responses": responses}}}
+        return {"paths": paths, "components": {"schemas": {"Item": schema, **shared}}}
+
+    assert (
+        compiled(tmp_path, user=service("/api/a", {"type": "object"}), course=service("/api/b", {"type": "null"})) == 0
+    )
+    document = merged(tmp_path)
+    assert document["components"]["schemas"].keys() == {"Problem", "Same", "UserItem", "CourseItem"}
+    answer = document["paths"]["/api/a"]["get"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/UserItem"
+
+
+def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--openapi", str(tmp_path / "none.json"), "--out", str(tmp_path)]) == 1
+    (tmp_path / "broken.json").write_text("{")
+    assert main(["--openapi", str(tmp_path / "broken.json"), "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "none.json" in error
+    assert "broken.json is not JSON" in error
+
+
+def test_the_projects_own_documents_compile(tmp_path: Path) -> None:
+    sources = [str(path) for path in sorted((ROOT / "services").glob("*-service/openapi.json"))]
+    assert len(sources) == 3
+    assert main(["--openapi", *sources, "--out", str(tmp_path)]) == 0
+    documents = [json.loads(Path(source).read_text()) for source in sources]
+    declared = sum(len(item.keys() - {"parameters"}) for document in documents for item in document["paths"].values())
+    assert len(CompiledTable.load(tmp_path / "routes.json").routes) == declared
