@@ -1,0 +1,3 @@
+module smartcourse.local/offline/tools
+
+go 1.26.0

@@ -1,0 +1,153 @@
+"""The commands behind the Makefile."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from smartcourse_dev import application, catalogue, cluster, docker, images, plan, status
+from smartcourse_dev.progress import reporter
+from smartcourse_dev.settings import CACHE, LOGS, Settings, SettingsError
+from smartcourse_dev.shell import StepError
+from smartcourse_dev.steps import Runner, Step
+
+INTERRUPTED = 130
+PIPE_WIDTH = 160
+HELP = """\
+make up         cluster, images, operator and the sample `academy`: from a bare machine to Ready
+make status     what runs, whether it is Ready, and how much memory it takes
+make down       delete the cluster; what is cached stays
+make cluster    the cluster alone: no operator, no sample
+make check      lint, types, imports, scripts, Dockerfiles, generated files
+make test       checks, unit, integration and the core of the end-to-end cases (in a cluster of its own)
+make test-full  the same with all end-to-end cases
+make bench      the benchmarks, ours beside a rival
+make generate   write the files that are made from others
+make images     print every image of the project with the tag that its content gives it
+
+Variables: CLUSTER (smartcourse), HTTP_PORT (8080), NODES (1), IMAGES (upstream | offline; unset: probe)
+"""
+
+
+@contextmanager
+def alone(console: Console) -> Iterator[None]:
+    """Let one run at a time work on the caches, logs and the engine, whatever its cluster."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "run.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("Another run is under way; waiting for it to end.", highlight=False)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run_steps(console: Console, steps: Iterable[Step]) -> bool:
+    """Run the steps, and print what failed."""
+    started = time.monotonic()
+    with alone(console), reporter(console) as shown:
+        runner = Runner(list(steps), LOGS, shown)
+        done = runner.run()
+    for failure in runner.failures():
+        Console(stderr=True).print(f"\n{failure}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"{'Done' if done else 'Stopped'} after {time.monotonic() - started:.0f} s.", highlight=False, soft_wrap=True
+    )
+    return done
+
+
+def up(settings: Settings, console: Console) -> int:
+    if not run_steps(console, plan.up_steps(settings, chosen_source(settings, console))):
+        return 1
+    application.show_next_steps(settings, console)
+    return 0
+
+
+def cluster_only(settings: Settings, console: Console) -> int:
+    if not run_steps(console, plan.cluster_steps(settings, chosen_source(settings, console))):
+        return 1
+    console.print(
+        f"The cluster answers: context {settings.context}, {settings.public_url}", highlight=False, soft_wrap=True
+    )
+    return 0
+
+
+def chosen_source(settings: Settings, console: Console) -> catalogue.Source:
+    source = catalogue.choose(settings.images)
+    from_where = (
+        "pulled from their registries"
+        if source is catalogue.Source.UPSTREAM
+        else "assembled here from package registries"
+    )
+    console.print(
+        f"Cluster {settings.cluster}, {settings.nodes} node(s); images are {from_where}. Logs: {LOGS}", highlight=False
+    )
+    return source
+
+
+def down(settings: Settings, console: Console) -> int:
+    if not docker.is_reachable() or not cluster.nodes(settings):
+        console.print(f"There is no cluster {settings.cluster}.", highlight=False, soft_wrap=True)
+        return 0
+    steps = [Step("delete the cluster", lambda log: cluster.delete(settings, log))]
+    return 0 if run_steps(console, steps) else 1
+
+
+def show_images(settings: Settings, _: Console) -> int:
+    return images.main(catalogue.choose(settings.images))
+
+
+def show_help(_: Settings, console: Console) -> int:
+    console.print(HELP, highlight=False, markup=False)
+    return 0
+
+
+def elsewhere(module: str, *arguments: str) -> Callable[[Settings, Console], int]:
+    """Return a command that is another module's `main`; it is imported only when it is asked for."""
+
+    def command(_: Settings, __: Console) -> int:
+        code: int = importlib.import_module(f"smartcourse_dev.{module}").main(*arguments)
+        return code
+
+    return command
+
+
+COMMANDS: dict[str, Callable[[Settings, Console], int]] = {
+    "up": up,
+    "down": down,
+    "status": status.show,
+    "cluster": cluster_only,
+    "images": show_images,
+    "help": show_help,
+    "check": elsewhere("check"),
+    "generate": elsewhere("generate"),
+    "bench": elsewhere("bench"),
+    "test": elsewhere("suite", "test"),
+    "test-full": elsewhere("suite", "test-full"),
+}
+
+
+def console() -> Console:
+    """Return the console; a file or a pipe has no width to fit tables into."""
+    found = Console()
+    return found if found.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        sys.stderr.write(f"Which command? One of: {', '.join(COMMANDS)}\n")
+        return 2
+    try:
+        return COMMANDS[arguments[0]](Settings.from_environment(), console())
+    except (SettingsError, StepError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. The same command continues where this one stopped.\n")
+        return INTERRUPTED

@@ -1,0 +1,72 @@
+"""Against real programs and a real server on the loopback address."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from smartcourse_dev import addons, docker, golang, registry
+
+DIGEST = "sha256:1234"
+
+
+class Registry(BaseHTTPRequestHandler):
+    """A server with one image, speaking as much of the distribution protocol as is asked."""
+
+    def do_GET(self) -> None:
+        known = self.path in {"/v2/", "/v2/operator/manifests/abc"}
+        body = json.dumps({"config": {"digest": DIGEST}}).encode()
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    found = f"127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(registry, "ADDRESS", found)
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_pushed_image_is_found_and_another_tag_is_not(address: str) -> None:
+    assert registry.has("smartcourse.local/operator:abc")
+    assert not registry.has("smartcourse.local/operator:def")
+
+
+def test_an_image_is_current_when_the_engine_has_the_same(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "image_id", lambda _: DIGEST)
+    assert registry.has_current("smartcourse.local/operator:abc")
+    monkeypatch.setattr(docker, "image_id", lambda _: "sha256:5678")
+    assert not registry.has_current("smartcourse.local/operator:abc")
+
+
+def test_any_status_is_an_answer_and_silence_is_none(address: str) -> None:
+    assert addons.answers(f"http://{address}/nothing-here")
+    assert not addons.answers("http://127.0.0.1:1/")
+
+
+def test_a_registry_that_does_not_answer_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "ADDRESS", "127.0.0.1:1")
+    assert not registry.has("smartcourse.local/operator:abc")
+
+
+def test_the_runtime_wrapper_passes_its_own_tests() -> None:
+    done = subprocess.run(
+        [golang.go(), "test", "./..."], cwd=golang.MODULES / "tools", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
