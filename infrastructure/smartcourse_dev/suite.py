@@ -1,8 +1,7 @@
-"""`make test` and `make test-full`: checks, unit, cluster, integration and end-to-end cases, in this order.
+"""`make test` and `make test-full`: checks, unit, integration and end-to-end cases, in this order.
 
 Each stage prints as it goes and how long it took; a failing stage ends the run, for the next ones would only repeat it.
-The cluster is made before the integration cases because its binaries (helm, kube-apiserver, etcd) are what the charts'
-and the operator's cases run.
+Servers and programs that the cases run (PostgreSQL, Redis, nginx; helm, kube-apiserver, etcd) are made ready before.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
-from smartcourse_dev import check
+from rich.console import Console
+
+from smartcourse_dev import assembly, check, golang
+from smartcourse_dev.cli import run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "build" / "reports"
@@ -28,6 +30,7 @@ SERVERS = {
     "redis-server": "redis-server",
     "nginx-light": "nginx",
 }
+PROGRAM_MODULES = ["kubernetes", "etcd", "helm"]
 OUTCOMES = ("tests", "failures", "errors", "skipped")
 
 
@@ -57,6 +60,12 @@ def servers() -> bool:
     )
 
 
+def programs() -> dict[str, str]:
+    """Return what the charts' and the operator's cases run, as environment variables."""
+    kubernetes, etcd, helm = map(golang.output, PROGRAM_MODULES)
+    return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver", "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm"}
+
+
 def cluster() -> bool:
     return run(sys.executable, "-m", "smartcourse_dev", "up", **TEST_CLUSTER)
 
@@ -83,9 +92,10 @@ def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
     return [
         ("checks", lambda: check.main() == 0),
         ("servers", servers),
-        ("unit", lambda: pytest("unit", *members("unit"))),
+        ("programs", lambda: run_steps(Console(), assembly.go_steps(PROGRAM_MODULES))),
+        ("unit", lambda: pytest("unit", *members("unit"), **programs())),
+        ("integration", lambda: pytest("integration", *members("integration"), **programs())),
         ("cluster", cluster),
-        ("integration", lambda: pytest("integration", *members("integration"))),
         ("end to end", lambda: end_to_end(*([] if verb == "test-full" else ["-m", "core"]))),
     ]
 

@@ -1,0 +1,1 @@
+"""What the operator talks to: the Kubernetes API, Helm, the gateway's health."""

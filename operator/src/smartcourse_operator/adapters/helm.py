@@ -1,0 +1,91 @@
+"""Rendering a chart: `helm template` as a subprocess, its answers kept by the chart's digest and the values."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from smartcourse_operator.adapters import metrics
+from smartcourse_operator.core.objects import Document
+
+TIMEOUT_SECONDS = 60
+KEPT_RENDERINGS = 64
+RENDERINGS_AT_A_TIME = 2
+"""Each takes some 70 MB for a moment; the pod's memory is limited."""
+MESSAGE_LENGTH = 1000
+
+
+class RenderError(Exception):
+    """The chart does not render with these values; the message is Helm's."""
+
+
+def digest_of(chart: Path) -> str:
+    """Return a digest of every file of a chart, those behind symbolic links included."""
+    digest = hashlib.sha256()
+    for directory, subdirectories, files in os.walk(chart, followlinks=True):
+        subdirectories.sort()
+        for name in sorted(files):
+            path = Path(directory, name)
+            digest.update(f"{path.relative_to(chart)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+class Chart:
+    """A chart on disk, which does not change while the process lives."""
+
+    def __init__(self, path: Path, *, helm: str) -> None:
+        self._path = path
+        self._helm = helm
+        self._digest = digest_of(path)
+        self._cache: OrderedDict[str, list[Document]] = OrderedDict()
+        self._turn = asyncio.Semaphore(RENDERINGS_AT_A_TIME)
+
+    async def render(self, name: str, namespace: str, values: dict[str, Any]) -> list[Document]:
+        """Return the chart's objects for release `name`.
+
+        Raises:
+            RenderError: Helm refused the values, or took too long.
+        """
+        text = json.dumps(values, sort_keys=True)
+        key = hashlib.sha256("\0".join((self._digest, name, namespace, text)).encode()).hexdigest()
+        if key not in self._cache:
+            async with self._turn:
+                self._cache[key] = await self._template(name, namespace, text)
+            while len(self._cache) > KEPT_RENDERINGS:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+    async def _template(self, name: str, namespace: str, values: str) -> list[Document]:
+        arguments = [self._helm, "template", name, str(self._path), "--namespace", namespace, "--values", "-"]
+        home = str(Path(tempfile.gettempdir(), "helm"))
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": home, "HELM_CACHE_HOME": home,
+                       "HELM_CONFIG_HOME": home, "HELM_DATA_HOME": home}  # fmt: skip
+        pipe = asyncio.subprocess.PIPE
+        with metrics.RENDER_SECONDS.time():
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+            )
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    output, errors = await process.communicate(values.encode())
+            except TimeoutError as error:
+                process.kill()
+                await process.wait()
+                raise RenderError(f"helm template took more than {TIMEOUT_SECONDS} s") from error
+        if process.returncode:
+            raise RenderError(errors.decode(errors="replace").strip()[:MESSAGE_LENGTH])
+        return await asyncio.to_thread(parse, output)
+
+
+def parse(output: bytes) -> list[Document]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [document for document in yaml.load_all(output, Loader=loader) if document]

@@ -1,0 +1,32 @@
+"""What the operator counts; served for Prometheus on a port of its own."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILES = Counter(
+    "smartcourse_operator_reconciles_total", "Reconciles that ended, by outcome (done, waiting, error).", ["outcome"]
+)
+RECONCILE_SECONDS = Histogram(
+    "smartcourse_operator_reconcile_seconds",
+    "How long a reconcile takes.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+RENDER_SECONDS = Histogram(
+    "smartcourse_operator_render_seconds", "How long `helm template` takes.", buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+)
+APPLIED = Counter(
+    "smartcourse_operator_applied_total",
+    "Objects applied, by kind and cause (missing, changed, drifted).",
+    ["kind", "cause"],
+)
+API_REQUESTS = Counter(
+    "smartcourse_operator_api_requests_total",
+    "Requests to the Kubernetes API, by method and status.",
+    ["method", "status"],
+)
+QUEUE_DEPTH = Gauge("smartcourse_operator_queue_depth", "SmartCourses that wait to be reconciled now.")
+LEADING = Gauge("smartcourse_operator_is_leader", "1 while this process leads.")
+CONDITION = Gauge(
+    "smartcourse_condition", "1 while a condition of a SmartCourse is True.", ["namespace", "name", "type"]
+)

@@ -1,0 +1,169 @@
+"""The status that a reconcile reports, made from what it found. Pure: the time is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from smartcourse_operator.core.phases import Board
+from smartcourse_operator.core.readiness import PROGRESSING, Progress, State
+from smartcourse_operator.core.status import Condition, ConditionStatus, ConditionType, Phase, SmartCourseStatus
+
+GROUPS = (
+    (ConditionType.DATABASES_READY, (Phase.DATASTORES, Phase.PROVISION), "DatabasesServe", "The databases serve."),
+    (ConditionType.SCHEMA_MIGRATED, (Phase.MIGRATIONS,), "SchemaCurrent", "The schema is at this version's revision."),
+    (ConditionType.SERVICES_READY, (Phase.SERVICES, Phase.GATEWAY), "ServicesServe", "Services and gateway serve."),
+    (ConditionType.ROUTE_READY, (Phase.ROUTE,), "RouteApplied", "The route to the gateway is in place."),
+)
+EVERYTHING = (*(phase for _, phases, _, _ in GROUPS for phase in phases), Phase.SEED)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A condition without its times."""
+
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What stops the operator: something that only a person, or time, can change."""
+
+    reason: str
+    message: str
+    affects: ConditionType | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a reconcile has found.
+
+    `board` is None when it was stopped by `problem` before anything was rendered; `health` is what the gateway
+    answered, empty when it is well, None when it was not asked.
+    """
+
+    board: Board | None = None
+    problem: Problem | None = None
+    health: str | None = None
+    phase: Phase = Phase.SECRETS
+    is_paused: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a condition is stamped with."""
+
+    generation: int
+    now: datetime
+    previous: list[Condition] = field(default_factory=list)
+
+
+def verdict(is_true: bool, reason: str, message: str) -> Verdict:
+    return Verdict(ConditionStatus.TRUE if is_true else ConditionStatus.FALSE, reason, message)
+
+
+def pending_verdict(state: State) -> Verdict:
+    return verdict(False, state.reason, state.message)
+
+
+def group_verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
+    """Return the verdict on each group of phases; on those that a problem stopped before, none but for its own."""
+    if findings.board is None:
+        problem = findings.problem
+        return {problem.affects: verdict(False, problem.reason, problem.message)} if problem and problem.affects else {}
+    return {
+        kind: pending_verdict(state) if (state := findings.board.pending(phases)) else verdict(True, reason, text)
+        for kind, phases, reason, text in GROUPS
+    }
+
+
+def ready_verdict(findings: Findings) -> Verdict:
+    if findings.problem:
+        return verdict(False, findings.problem.reason, findings.problem.message)
+    if findings.board is None:
+        return verdict(False, PROGRESSING, "Not begun yet.")
+    if state := findings.board.pending(EVERYTHING):
+        return pending_verdict(state)
+    if findings.health:
+        return verdict(False, "GatewayUnhealthy", findings.health)
+    return verdict(True, "Serving", "The platform serves as its spec asks.")
+
+
+def degraded_verdict(findings: Findings) -> Verdict:
+    if findings.problem:
+        return verdict(True, findings.problem.reason, findings.problem.message)
+    state = findings.board.pending(EVERYTHING) if findings.board else None
+    if state and (state.progress is Progress.FAILED or state.reason != PROGRESSING):
+        return verdict(True, state.reason, state.message)
+    return verdict(False, "AsExpected", "Nothing has failed.")
+
+
+def verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
+    """Return the conditions that `findings` say something of; the others stay as they were."""
+    if findings.is_paused:
+        return {ConditionType.PAUSED: verdict(True, "PausedBySpec", "spec.paused is true: nothing is changed.")}
+    return {
+        ConditionType.READY: ready_verdict(findings),
+        **group_verdicts(findings),
+        ConditionType.DEGRADED: degraded_verdict(findings),
+        ConditionType.PAUSED: verdict(False, "NotPaused", "The operator keeps the platform as its spec asks."),
+    }
+
+
+def conditions(findings: Findings, context: Context) -> list[Condition]:
+    """Return the new conditions; a time changes only with the status it belongs to."""
+    previous = {condition.type: condition for condition in context.previous}
+    found = verdicts(findings)
+    return [
+        stamped(kind, found[kind], previous.get(kind), context) if kind in found else previous[kind]
+        for kind in ConditionType
+        if kind in found or kind in previous
+    ]
+
+
+def stamped(kind: ConditionType, found: Verdict, previous: Condition | None, context: Context) -> Condition:
+    is_changed = previous is None or previous.status is not found.status
+    now = context.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Condition(
+        type=kind,
+        status=found.status,
+        reason=found.reason,
+        message=found.message,
+        last_transition_time=now if is_changed or previous is None else previous.last_transition_time,
+        observed_generation=context.generation,
+    )
+
+
+def phase_of(findings: Findings) -> Phase:
+    if findings.board is None:
+        return findings.phase
+    current = findings.board.current()
+    return Phase.GATEWAY if current is Phase.READY and findings.health else current
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A condition that changed, worth an Event."""
+
+    kind: ConditionType
+    condition: Condition
+
+    @property
+    def is_warning(self) -> bool:
+        good = ConditionStatus.FALSE if self.kind is ConditionType.DEGRADED else ConditionStatus.TRUE
+        return self.kind in (ConditionType.DEGRADED, ConditionType.READY) and self.condition.status is not good
+
+
+def transitions(before: SmartCourseStatus, after: SmartCourseStatus) -> list[Transition]:
+    """Return the conditions whose status changed, and a Degraded one whose reason did."""
+    found = []
+    for condition in after.conditions:
+        old = before.condition(condition.type)
+        if old is None and condition.status is not ConditionStatus.TRUE:
+            continue
+        is_new_reason = condition.type is ConditionType.DEGRADED and old and old.reason != condition.reason
+        if old is None or old.status is not condition.status or is_new_reason:
+            found.append(Transition(condition.type, condition))
+    return found

@@ -1,0 +1,171 @@
+"""What the generated Secrets hold. Pure but for the source of randomness, which is given.
+
+A value that exists is never replaced: databases were initialised with it. Only the place named in a URL (host, port,
+options) follows the resource, its user and password stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from smartcourse_operator.core import names
+from smartcourse_operator.core.spec import DatabaseMode, SmartCourseSpec
+
+Contents = Mapping[str, str]
+Generate = Callable[[], str]
+
+DATABASE = "smartcourse"
+ADMIN_EMAIL = "admin@smartcourse.example"
+MINIMUM_BYTES = 32
+"""What a service demands of a key for signing."""
+
+
+def generate() -> str:
+    """Return 256 bits of randomness in characters that need no quoting in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+class SecretMissingError(Exception):
+    """A Secret that the resource names is not there, or lacks a key."""
+
+    def __init__(self, name: str, key: str) -> None:
+        super().__init__(f"the Secret {name} with the key {key} is needed and was not found; create it")
+
+
+class SecretInvalidError(Exception):
+    """A Secret that the resource names holds something unusable; its value is not repeated."""
+
+    def __init__(self, name: str, key: str, problem: str) -> None:
+        super().__init__(f"the key {key} of the Secret {name} {problem}")
+
+
+class SecretTakenError(Exception):
+    """A Secret of the name that is needed belongs to another SmartCourse."""
+
+    def __init__(self, name: str, owner: str) -> None:
+        super().__init__(f"the Secret {name} belongs to the SmartCourse {owner}; choose another name for this one")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server is: a URL without user and password."""
+
+    scheme: str
+    address: str
+    path: str
+    query: str = ""
+
+    @classmethod
+    def of(cls, url: str, *, secret: str, key: str, schemes: tuple[str, ...]) -> Place:
+        """Take the place from an administrator's URL.
+
+        Raises:
+            SecretInvalidError: it is not a URL of such a scheme with a host.
+        """
+        try:
+            parts = urlsplit(url.strip())
+        except ValueError as error:
+            raise SecretInvalidError(secret, key, "is not a URL") from error
+        address = parts.netloc.rpartition("@")[2]
+        if parts.scheme not in schemes or not address:
+            raise SecretInvalidError(secret, key, f"is not a URL of the form {schemes[0]}://user:password@host:port/…")
+        return cls(parts.scheme, address, parts.path, parts.query)
+
+    def url(self, user: str, password: str) -> str:
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@"
+        return urlunsplit((self.scheme, login + self.address, self.path, self.query, ""))
+
+    def moved(self, url: str) -> str:
+        """Return `url` with its user and password at this place."""
+        login = urlsplit(url).netloc.rpartition("@")[0]
+        return urlunsplit((self.scheme, f"{login}@{self.address}", self.path, self.query, ""))
+
+
+def postgres_place(name: str, admin_url: str | None, secret: str = "") -> Place:
+    if admin_url is None:
+        return Place("postgresql", f"{name}-postgres:5432", f"/{DATABASE}")
+    place = Place.of(admin_url, secret=secret, key="admin-url", schemes=("postgresql", "postgres"))
+    return Place("postgresql", place.address, f"/{DATABASE}", place.query)
+
+
+def mongodb_place(name: str, admin_url: str | None, secret: str = "") -> Place:
+    if admin_url is None:
+        return Place("mongodb", f"{name}-mongodb:27017", f"/{DATABASE}", "authSource=admin")
+    place = Place.of(admin_url, secret=secret, key="admin-url", schemes=("mongodb", "mongodb+srv"))
+    options = {**dict(parse_qsl(place.query)), "authSource": "admin"}
+    return Place(place.scheme, place.address, f"/{DATABASE}", urlencode(options))
+
+
+@dataclass(frozen=True)
+class Login:
+    """A Secret that holds one user's password and the URL made of it."""
+
+    user: str
+    place: Place
+    password_key: str = "password"  # noqa: S105 - the name of a key
+    url_key: str = "url"
+
+    def complete(self, existing: Contents, generate: Generate) -> dict[str, str]:
+        password = existing.get(self.password_key) or generate()
+        url = existing.get(self.url_key)
+        url = self.place.moved(url) if url else self.place.url(self.user, password)
+        return {**existing, self.password_key: password, self.url_key: url}
+
+
+@dataclass(frozen=True)
+class Values:
+    """A Secret of independent values: fixed ones, or None for one to generate."""
+
+    keys: tuple[tuple[str, str | None], ...]
+
+    def complete(self, existing: Contents, generate: Generate) -> dict[str, str]:
+        return {**existing, **{key: existing.get(key) or fixed or generate() for key, fixed in self.keys}}
+
+
+Plan = dict[str, Login | Values]
+"""What to make, by the name's suffix."""
+
+
+def plan(name: str, spec: SmartCourseSpec, *, postgres_admin_url: str | None, mongodb_admin_url: str | None) -> Plan:
+    """Return the Secrets that the operator makes for `spec`; the URLs are those of external servers."""
+    databases = spec.databases
+    postgres = postgres_place(name, postgres_admin_url, databases.postgres.secret_name or "")
+    mongodb = mongodb_place(name, mongodb_admin_url, databases.mongodb.secret_name or "")
+    made: Plan = {"admin": Values((("email", ADMIN_EMAIL), ("password", None)))}
+    if not spec.auth.secret_name:
+        made["auth"] = Values((("jwt-secret", None), ("identity-key", None)))
+    for service in names.SERVICES:
+        made[f"{service}-db"] = Login(f"{service}_a", postgres)
+    made["course-mongodb"] = Login("course", mongodb)
+    if databases.postgres.mode is DatabaseMode.EMBEDDED:
+        place = Place("postgresql", postgres.address, "/postgres")
+        made["postgres"] = Login("postgres", place, url_key="admin-url")
+    if databases.mongodb.mode is DatabaseMode.EMBEDDED:
+        place = Place("mongodb", mongodb.address, "/admin", "authSource=admin")
+        made["mongodb"] = Login("root", place, password_key="root-password", url_key="admin-url")  # noqa: S106 - a key's name
+    if databases.redis.mode is DatabaseMode.EMBEDDED:
+        made["redis"] = Login("", Place("redis", f"{name}-redis:6379", "/0"))
+    return made
+
+
+READ_BY: dict[str, tuple[str, ...]] = {
+    "auth": ("auth",),
+    "postgres": tuple(f"{service}-db" for service in names.SERVICES),
+    "mongodb": ("course-mongodb",),
+    "redis": ("redis",),
+}
+"""The Secrets whose change must reach the pods, by the chart's key for their digest."""
+
+
+def digests(contents: Mapping[str, Contents]) -> dict[str, str]:
+    """Return a digest by the chart's key; `contents` is by the Secret's suffix."""
+    return {key: digest([contents.get(suffix, {}) for suffix in suffixes]) for key, suffixes in READ_BY.items()}
+
+
+def digest(contents: list[Contents]) -> str:
+    text = "\0".join(f"{key}\0{value}" for secret in contents for key, value in sorted(secret.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

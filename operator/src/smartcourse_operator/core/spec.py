@@ -1,0 +1,262 @@
+"""The `spec` of a SmartCourse. The CustomResourceDefinition is generated from these models (`crd.py`).
+
+`cel(...)` puts rules in a model's or a field's schema; the API server enforces them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+HOST = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
+OBJECT_NAME = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
+ENV_NAME = r"^[A-Z][A-Z0-9_]*$"
+IMAGE = r"^[^\s]+$"
+
+
+def cel(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return the schema extra that carries `(rule, message)` pairs."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+
+
+def immutable(field: str, why: str) -> tuple[str, str]:
+    """Return the rule that refuses any later change of an optional or defaulted field."""
+    rule = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    return rule, f"{field} cannot be changed: {why}"
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",  # the API server prunes what the schema does not name
+        frozen=True,
+        alias_generator=AliasGenerator(alias=to_camel),
+        populate_by_name=True,
+    )
+
+
+Quantity = Annotated[str, Field(pattern=QUANTITY, max_length=32)]
+ResourceQuantity = Annotated[
+    str | int, WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32})
+]
+SecretName = Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)]
+
+
+class DatabaseMode(StrEnum):
+    EMBEDDED = "embedded"
+    EXTERNAL = "external"
+
+
+class RouteKind(StrEnum):
+    INGRESS = "Ingress"
+    HTTP_ROUTE = "HTTPRoute"
+
+
+class DeletionPolicy(StrEnum):
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class Resources(Model):
+    """Compute resources of a component's main container, as in a Pod."""
+
+    requests: dict[str, ResourceQuantity] | None = Field(
+        None, description="What is reserved for the container, for example `cpu: 100m`.", max_length=8
+    )
+    limits: dict[str, ResourceQuantity] | None = Field(
+        None, description="What the container may not exceed, for example `memory: 512Mi`.", max_length=8
+    )
+
+
+DATABASE_RULES = (
+    ("self.mode != 'external' || has(self.secretName)", "secretName is required when mode is external"),
+    ("self.mode != 'embedded' || !has(self.secretName)", "secretName is for mode external only"),
+    immutable("mode", "the operator does not move data between servers"),
+    immutable("size", "a volume cannot shrink, and growing it is not offered yet"),
+    immutable("storageClassName", "a volume cannot change its class"),
+)
+
+
+class Database(Model):
+    """One datastore: run by the operator, or outside and named by a Secret."""
+
+    model_config = ConfigDict(json_schema_extra=cel(*DATABASE_RULES))
+
+    mode: DatabaseMode = Field(
+        DatabaseMode.EMBEDDED,
+        description="embedded: a StatefulSet of one pod and its volume. external: a server outside, see secretName.",
+    )
+    size: Quantity = Field("2Gi", description="Size of the embedded server's volume.")
+    storage_class_name: str | None = Field(
+        None, description="StorageClass of the embedded server's volume; unset means the cluster's default.",
+        max_length=253,
+    )  # fmt: skip
+    secret_name: SecretName | None = Field(
+        None,
+        description="For mode external: a Secret here with the key `admin-url` (postgres, mongodb) or `url` (redis).",
+    )
+    resources: Resources | None = Field(None, description="Compute resources of the embedded server.")
+
+
+class RedisDatabase(Database):
+    """Redis: run by the operator, or outside and named by a Secret."""
+
+    size: Quantity = Field("1Gi", description="Size of the embedded server's volume.")
+
+
+class Databases(Model):
+    """Where the data lives."""
+
+    postgres: Database = Field(
+        default_factory=Database, description="Users, courses and all that is joined or counted."
+    )
+    mongodb: Database = Field(default_factory=Database, description="Lesson bodies and their revisions.")
+    redis: RedisDatabase = Field(
+        default_factory=RedisDatabase,
+        description="Limits, revocations and streams; it holds nothing that cannot be rebuilt.",
+    )
+
+
+class Autoscaling(Model):
+    """A HorizontalPodAutoscaler for the component; `replicas` is then left to it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.minReplicas <= self.maxReplicas", "minReplicas must not be greater than maxReplicas")
+        )
+    )
+
+    min_replicas: int = Field(1, ge=1, le=100, description="Fewest pods.")
+    max_replicas: int = Field(3, ge=1, le=100, description="Most pods.")
+    target_cpu_utilization_percentage: int = Field(  # Kubernetes writes CPU in capitals
+        80,
+        ge=1,
+        le=100,
+        alias="targetCPUUtilizationPercentage",
+        description="CPU use, of the request, that it aims at.",
+    )
+
+
+class Service(Model):
+    """One of SmartCourse's own programs."""
+
+    replicas: int = Field(1, ge=1, le=100, description="Number of pods; not used when autoscaling is set.")
+    resources: Resources | None = Field(None, description="Compute resources of the service's container.")
+    autoscaling: Autoscaling | None = Field(None, description="Scale by CPU use instead of a fixed number of pods.")
+    env: dict[str, str] | None = Field(
+        None,
+        description="Further environment variables, for example `LOG_LEVEL: DEBUG`. Not for secrets.",
+        max_length=64,
+        json_schema_extra=cel((f"self.all(name, name.matches('{ENV_NAME}'))", "env names are of A-Z, 0-9 and _")),
+    )
+
+
+class Services(Model):
+    """SmartCourse's own programs."""
+
+    user: Service = Field(default_factory=Service, description="Accounts, sessions and instructor profiles.")
+    course: Service = Field(default_factory=Service, description="Courses, modules and lessons.")
+    notification: Service = Field(default_factory=Service, description="Notices to people.")
+    gateway: Service = Field(default_factory=Service, description="The only way in: verifies tokens and limits rates.")
+
+
+class RouteTls(Model):
+    """TLS at the ingress controller."""
+
+    secret_name: SecretName = Field(description="A Secret of type kubernetes.io/tls in this namespace.")
+
+
+class ParentRef(Model):
+    """The Gateway that an HTTPRoute attaches to."""
+
+    name: str = Field(description="Name of the Gateway.", min_length=1, max_length=253)
+    namespace: str | None = Field(None, description="Namespace of the Gateway; unset means this one.", max_length=63)
+    section_name: str | None = Field(None, description="Listener of the Gateway.", max_length=253)
+
+
+class Route(Model):
+    """How requests reach the gateway."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.kind != 'HTTPRoute' || has(self.parentRef)", "parentRef is required when kind is HTTPRoute"),
+            ("!has(self.tls) || has(self.host)", "host is required when tls is set"),
+            ("self.kind != 'HTTPRoute' || !has(self.tls)", "tls of an HTTPRoute is set on its Gateway, not here"),
+        )
+    )
+
+    kind: RouteKind = Field(RouteKind.INGRESS, description="The object that is made: Ingress or HTTPRoute.")
+    class_name: str = Field("traefik", description="IngressClass of the Ingress.", min_length=1, max_length=253)
+    host: str | None = Field(
+        None, pattern=HOST, max_length=253, description="Host name that is served; unset means any."
+    )
+    tls: RouteTls | None = Field(None, description="Serve `host` over TLS.")
+    parent_ref: ParentRef | None = Field(None, description="For kind HTTPRoute: the Gateway to attach to.")
+
+
+class Auth(Model):
+    """Tokens."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.accessTokenMinutes < self.refreshTokenDays * 1440",
+                "accessTokenMinutes must be shorter than refreshTokenDays",
+            )
+        )
+    )
+
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="Lifetime of an access token, in minutes.")
+    refresh_token_days: int = Field(7, ge=1, le=90, description="Lifetime of a refresh token, in days.")
+    issuer: str = Field("smartcourse", min_length=1, max_length=200, description="The tokens' `iss`.")
+    audience: str = Field("smartcourse-api", min_length=1, max_length=200, description="The tokens' `aud`.")
+    secret_name: SecretName | None = Field(
+        None, description="A Secret with `jwt-secret` and `identity-key`; unset means the operator generates one."
+    )
+    revocation_grace_seconds: int = Field(
+        30, ge=0, le=300, description="How long tokens already known still pass while Redis is away, in seconds."
+    )
+
+
+class Seed(Model):
+    """Data to begin with. The administrator's account is always made."""
+
+    demo: bool = Field(False, description="Add demo instructors, students and courses.")
+
+
+class Images(Model):
+    """Image references that override the release's."""
+
+    gateway: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of the gateway.")
+    user: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of user-service.")
+    course: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of course-service.")
+    notification: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of notification-service.")
+    postgres: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of PostgreSQL.")
+    mongodb: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of the MongoDB server.")
+    redis: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of Redis.")
+
+
+class SmartCourseSpec(Model):
+    """What is wanted. Everything has a default: `spec: {}` is valid and good."""
+
+    version: str | None = Field(
+        None,
+        pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$",
+        max_length=32,
+        description="Release to run; unset means the newest that the operator knew when the resource was created.",
+    )
+    databases: Databases = Field(default_factory=Databases, description="Where the data lives.")
+    services: Services = Field(default_factory=Services, description="SmartCourse's own programs.")
+    route: Route = Field(default_factory=Route, description="How requests reach the gateway.")
+    auth: Auth = Field(default_factory=Auth, description="Lifetimes and names in tokens, and their keys.")
+    seed: Seed = Field(default_factory=Seed, description="Data to begin with.")
+    images: Images = Field(default_factory=Images, description="Image references that override the release's.")
+    deletion_policy: DeletionPolicy = Field(
+        DeletionPolicy.RETAIN,
+        description="When the resource is deleted: Retain keeps volumes and Secrets, Delete removes them too.",
+    )
+    paused: bool = Field(False, description="While true the operator changes nothing.")

@@ -1,0 +1,95 @@
+"""The `status` of a SmartCourse."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from smartcourse_operator.core.spec import Model
+
+
+class Phase(StrEnum):
+    """What is being brought about; the order is that of an installation."""
+
+    SECRETS = "secrets"
+    DATASTORES = "datastores"
+    PROVISION = "provision"
+    MIGRATIONS = "migrations"
+    SERVICES = "services"
+    GATEWAY = "gateway"
+    ROUTE = "route"
+    SEED = "seed"
+    READY = "ready"
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"
+    DATABASES_READY = "DatabasesReady"
+    SCHEMA_MIGRATED = "SchemaMigrated"
+    SERVICES_READY = "ServicesReady"
+    ROUTE_READY = "RouteReady"
+    DEGRADED = "Degraded"
+    PAUSED = "Paused"
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Model):
+    """One aspect of the state, as in Kubernetes' own API conventions."""
+
+    type: ConditionType = Field(description="The aspect.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: str = Field(description="A word for programs.", max_length=128)
+    message: str = Field(description="A sentence for people.", max_length=4096)
+    last_transition_time: str = Field(
+        description="When `status` last changed.", json_schema_extra={"format": "date-time"}
+    )
+    observed_generation: int = Field(description="The generation of the spec that this was seen for.")
+
+
+class ObjectReference(Model):
+    """An object that the operator has applied."""
+
+    kind: str = Field(description="Kind of the object.", max_length=63)
+    name: str = Field(description="Name of the object, in the resource's namespace.", max_length=253)
+
+
+class Volume(Model):
+    """A database's volume, recorded once the schema was there: another one in its place would be empty."""
+
+    name: str = Field(description="Name of the PersistentVolumeClaim.", max_length=253)
+    uid: str = Field(description="The claim's uid.", max_length=64)
+
+
+class SmartCourseStatus(Model):
+    """What the operator has seen and done."""
+
+    phase: Phase | None = Field(None, description="What is being brought about, `ready` when nothing is left.")
+    url: str | None = Field(None, description="Where people reach the platform.", max_length=512)
+    version: str | None = Field(None, description="The release that is run.", max_length=32)
+    observed_generation: int | None = Field(None, description="The generation of the spec that was last acted on.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        description="Ready, DatabasesReady, SchemaMigrated, ServicesReady, RouteReady, Degraded and Paused.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    inventory: list[ObjectReference] = Field(
+        default_factory=list, description="What the operator has applied; what leaves the charts is removed by it."
+    )
+    completed_jobs: list[str] = Field(
+        default_factory=list, description="Jobs of the present rollout that have done their work."
+    )
+    volumes: list[Volume] = Field(default_factory=list, description="The databases' volumes once they hold data.")
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the API takes it: unset fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,67 @@
+"""The umbrella chart's values, made from a SmartCourse's spec."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from smartcourse_operator.core import names
+from smartcourse_operator.core.spec import Database, DatabaseMode, Model, Route, SmartCourseSpec
+
+Values = dict[str, Any]
+
+
+def plain(model: Model | None) -> Values:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else {}
+
+
+def datastore_values(database: Database) -> Values:
+    kept = ("size", "storageClassName", "resources")
+    return {key: value for key, value in plain(database).items() if key in kept}
+
+
+def secret_names(spec: SmartCourseSpec) -> dict[str, str]:
+    """Return the Secrets that are not the operator's own, by the chart's key."""
+    outside = {
+        store: database.secret_name
+        for store in names.DATASTORES
+        if (database := getattr(spec.databases, store)).mode is DatabaseMode.EXTERNAL
+    }
+    return {key: name for key, name in {**outside, "auth": spec.auth.secret_name}.items() if name}
+
+
+def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str]) -> Values:
+    return {
+        store: {"mode": getattr(spec.databases, store).mode.value, "secretHash": secret_hashes.get(store, "")}
+        for store in names.DATASTORES
+    }
+
+
+def chart_values(
+    spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str]
+) -> Values:
+    """Return the values to render with; `secret_hashes` is by datastore, and `auth` for the keys of tokens."""
+    auth = {key: value for key, value in plain(spec.auth).items() if key != "secretName"}
+    return {
+        "global": {
+            "images": images,
+            "imagePullPolicy": image_pull_policy,
+            "secretNames": secret_names(spec),
+            "databases": database_values(spec, secret_hashes),
+            "auth": {**auth, "secretHash": secret_hashes.get("auth", "")},
+        },
+        **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
+        **{service: plain(getattr(spec.services, service)) for service in (*names.SERVICES, "gateway")},
+        "route": plain(spec.route),
+        "seed": plain(spec.seed),
+    }
+
+
+def public_address(route: Route, public_url: str) -> str:
+    """Return where people reach the platform; the port is the ingress controller's, which `public_url` names."""
+    if not route.host:
+        return public_url.rstrip("/")
+    parts = urlsplit(public_url)
+    scheme = "https" if route.tls else "http"
+    port = f":{parts.port}" if parts.port and scheme == parts.scheme else ""
+    return f"{scheme}://{route.host}{port}"

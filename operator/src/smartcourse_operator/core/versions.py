@@ -1,0 +1,77 @@
+"""Releases: which images a version of SmartCourse is made of. Read from `manifests/releases/<version>.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from smartcourse_operator.core import names
+from smartcourse_operator.core.spec import Images, Model
+
+
+class Release(Model):
+    """One release's file."""
+
+    version: str
+    images: dict[str, str] = Field(description="Image reference by component.")
+    upgrade_from: list[str] = Field(default_factory=list, description="Releases that it may follow.")
+
+
+class ReleaseUnknownError(Exception):
+    """The resource asks for a release that this operator does not carry."""
+
+    def __init__(self, version: str, known: list[str]) -> None:
+        super().__init__(f"spec.version {version} is not known to this operator, which has {', '.join(known)}")
+
+
+class UpgradeRefusedError(Exception):
+    """The resource asks for a release that may not follow the one that runs."""
+
+    def __init__(self, current: str, wanted: str) -> None:
+        super().__init__(f"spec.version {wanted} cannot follow {current}: the release does not name it in upgradeFrom")
+
+
+def order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+class Releases:
+    """The releases that the operator's image carries."""
+
+    def __init__(self, releases: Mapping[str, Release]) -> None:
+        if not releases:
+            raise ValueError("there is no release file: the operator has nothing to install")
+        self._releases = dict(releases)
+
+    @classmethod
+    def read(cls, directory: Path) -> Releases:
+        """Read every `*.yaml` in `directory`."""
+        files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.yaml")))
+        return cls({release.version: release for release in map(Release.model_validate, files)})
+
+    def choose(self, *, wanted: str | None, current: str | None) -> Release:
+        """Return the release to run: the one asked for, else the one that runs, else the newest.
+
+        Raises:
+            ReleaseUnknownError: there is no such release here.
+            UpgradeRefusedError: the wanted release may not follow the current one.
+        """
+        version = wanted or current or max(self._releases, key=order)
+        if version not in self._releases:
+            raise ReleaseUnknownError(version, sorted(self._releases, key=order))
+        release = self._releases[version]
+        if current and current != version and current not in release.upgrade_from:
+            raise UpgradeRefusedError(current, version)
+        return release
+
+
+def image_references(release: Release, configured: Mapping[str, str], overrides: Images) -> dict[str, str]:
+    """Return each component's image: the resource's, else the operator's configuration's, else the release's."""
+    own = overrides.model_dump(exclude_none=True)
+    return {
+        component: own.get(component) or configured.get(component) or release.images[component]
+        for component in names.COMPONENTS
+    }

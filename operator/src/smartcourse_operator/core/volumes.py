@@ -1,0 +1,34 @@
+"""Whether the databases' volumes are still those that were initialised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from smartcourse_operator.core import names
+from smartcourse_operator.core.objects import Document, labels
+from smartcourse_operator.core.status import Volume
+
+HOLDING_TRUTH = ("postgres", "mongodb")
+"""Redis holds nothing that cannot be rebuilt: its volume may come back empty."""
+
+
+def volumes_of_truth(claims: Iterable[Document]) -> list[Volume]:
+    """Return the claims that hold what cannot be rebuilt, in order of their names."""
+    kept = [claim for claim in claims if labels(claim).get(names.LABEL_NAME) in HOLDING_TRUTH]
+    return sorted(
+        (Volume(name=claim["metadata"]["name"], uid=claim["metadata"]["uid"]) for claim in kept),
+        key=lambda volume: volume.name,
+    )
+
+
+def missing_data(recorded: Iterable[Volume], present: Iterable[Volume]) -> str | None:
+    """Return what is wrong with the volumes, None if each recorded one is there."""
+    uids = {volume.name: volume.uid for volume in present}
+    for volume in recorded:
+        if uids.get(volume.name) != volume.uid:
+            state = "has been replaced by an empty one" if volume.name in uids else "is gone"
+            return (
+                f"the volume {volume.name} held data and {state}; nothing is initialised again: restore a backup, or "
+                "delete this resource and create it anew to begin from nothing"
+            )
+    return None

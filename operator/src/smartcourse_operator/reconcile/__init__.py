@@ -1,0 +1,1 @@
+"""One level-triggered reconcile: observe, decide, act, report."""

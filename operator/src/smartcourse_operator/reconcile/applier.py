@@ -1,0 +1,63 @@
+"""Making one object what was rendered, by a write only where it differs."""
+
+from __future__ import annotations
+
+import structlog
+
+from smartcourse_operator.adapters import metrics
+from smartcourse_operator.adapters.cluster import Cluster
+from smartcourse_operator.core import drift
+from smartcourse_operator.core.objects import BY_NAME, Document, Reference, foreign_owner, reference
+
+log = structlog.get_logger()
+
+
+class NameTakenError(Exception):
+    """An object of the name that is needed belongs to something else."""
+
+    def __init__(self, one: Reference, owner: str) -> None:
+        super().__init__(f"{one} belongs to {owner}; choose another name for this SmartCourse")
+
+
+class Applier:
+    """Applies rendered objects."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def ensure(self, rendered: Document, live: Document | None) -> Document:
+        """Return the object as it is in the cluster once it is as rendered.
+
+        Raises:
+            NameTakenError: it is not ours to change.
+        """
+        metadata, kind = rendered["metadata"], BY_NAME[rendered["kind"]]
+        if live is None:  # it may be there and have lost the label that it is listed by
+            live = await self._cluster.find(kind, metadata["namespace"], metadata["name"])
+        if live is None:
+            return await self._apply(rendered, "missing", [])
+        if owner := foreign_owner(live, metadata["ownerReferences"][0]["uid"]):
+            raise NameTakenError(reference(rendered), owner)
+        if live["metadata"].get("deletionTimestamp"):
+            return live  # applied anew once it is gone
+        if not drift.is_current(rendered, live):
+            return await self._apply(rendered, "changed", [])
+        if found := drift.differences(rendered, live):
+            return await self._apply(rendered, "drifted", found)
+        return live
+
+    async def _apply(self, rendered: Document, cause: str, found: list[drift.Difference]) -> Document:
+        kind, metadata = BY_NAME[rendered["kind"]], rendered["metadata"]
+        paths = [str(difference) for difference in found[:10]]
+        log.info("applying", namespace=metadata["namespace"], object=str(reference(rendered)), cause=cause, paths=paths)
+        metrics.APPLIED.labels(kind.kind, cause).inc()
+        applied = await self._cluster.apply(kind, rendered)
+        left = drift.differences(rendered, applied)
+        if stray := drift.removals(left):
+            applied = await self._cluster.amend(kind, metadata["namespace"], metadata["name"], stray)
+            left = drift.differences(rendered, applied)
+        if left:
+            log.warning(
+                "still differs after applying", object=str(reference(rendered)), paths=[str(one) for one in left[:10]]
+            )
+        return {"apiVersion": kind.api_version, "kind": kind.kind, **applied}

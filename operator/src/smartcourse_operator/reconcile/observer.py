@@ -1,0 +1,92 @@
+"""What there is of a SmartCourse in the cluster, read afresh for each reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from smartcourse_operator.adapters.cluster import Cluster
+from smartcourse_operator.core import names
+from smartcourse_operator.core.objects import (
+    BY_NAME,
+    HTTP_ROUTE,
+    MANAGED,
+    POD,
+    VOLUME_CLAIM,
+    Document,
+    Kind,
+    Reference,
+    is_owned,
+    reference,
+)
+from smartcourse_operator.core.readiness import (
+    LOG_LINES,
+    Progress,
+    State,
+    Trouble,
+    describe,
+    pods_of,
+    trouble_of,
+)
+
+Objects = dict[Reference, Document]
+
+
+class Observer:
+    """Reads; never writes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def children(self, owner: Document, mentioned: Iterable[Reference]) -> Objects:
+        """Return the managed objects with the owner's label, and those `mentioned` that are owned but lost it.
+
+        A kind that the cluster may lack (HTTPRoute) is asked for only if it is mentioned.
+        """
+        mentioned = list(mentioned)
+        name, namespace, uid = (owner["metadata"][key] for key in ("name", "namespace", "uid"))
+        optional = {HTTP_ROUTE} - {BY_NAME[one.kind] for one in mentioned if one.kind in BY_NAME}
+        lists = await asyncio.gather(
+            *(
+                self._cluster.select(kind, namespace, names.instance_selector(name))
+                for kind in MANAGED
+                if kind not in optional
+            )
+        )
+        found = {reference(document): document for listed in lists for document in listed}
+        for one in mentioned:
+            if one not in found and (document := await self.find(one, namespace)) and is_owned(document, uid):
+                found[one] = document
+        return found
+
+    async def find(self, one: Reference, namespace: str) -> Document | None:
+        kind: Kind | None = BY_NAME.get(one.kind)
+        return await self._cluster.find(kind, namespace, one.name) if kind else None
+
+    async def claims(self, name: str, namespace: str) -> list[Document]:
+        selector = f"{names.instance_selector(name)},{names.LABEL_PART_OF}={names.PART_OF}"
+        return await self._cluster.select(VOLUME_CLAIM, namespace, selector)
+
+    async def explain(
+        self, owner: Document, pending: dict[Reference, tuple[Document, State]]
+    ) -> dict[Reference, State]:
+        """Return better states for workloads that are not done: what their pods say."""
+        name, namespace = owner["metadata"]["name"], owner["metadata"]["namespace"]
+        pods = await self._cluster.select(POD, namespace, names.instance_selector(name))
+        explained = {}
+        for one, (document, state) in pending.items():
+            mine = sorted(pods_of(document, pods), key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
+            relevant = mine[:1] if one.kind == "Job" else mine  # a Job's earlier pods have failed and been followed
+            trouble = next((found for found in map(trouble_of, relevant) if found), None)
+            if trouble:
+                explained[one] = await self._describe(one, namespace, state, trouble)
+        return explained
+
+    async def _describe(self, one: Reference, namespace: str, state: State, trouble: Trouble) -> State:
+        log = ""
+        if trouble.has_log:
+            log = await self._cluster.log(namespace, trouble.pod, trouble.container, lines=LOG_LINES)
+        described = describe(trouble, one, log)
+        if state.progress is Progress.FAILED:
+            return State(state.progress, state.reason, f"{state.message}; {described.message}")
+        return described

@@ -1,0 +1,285 @@
+"""Bringing one SmartCourse to what its spec asks for, from whatever state it is in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import structlog
+
+from smartcourse_operator.adapters.cluster import ApiError, Cluster
+from smartcourse_operator.adapters.gateway import HealthProbe
+from smartcourse_operator.adapters.helm import Chart, RenderError
+from smartcourse_operator.config import Settings
+from smartcourse_operator.core import conditions, credentials, drift, values, versions, volumes
+from smartcourse_operator.core.conditions import Findings, Problem
+from smartcourse_operator.core.objects import (
+    BY_NAME,
+    JOB,
+    SMART_COURSE,
+    Document,
+    Reference,
+    UnexpectedObjectError,
+    adopt,
+    is_owned,
+    reference,
+)
+from smartcourse_operator.core.phases import ORDER, Board
+from smartcourse_operator.core.readiness import DONE, Progress, State, failed_at, state_of, waiting
+from smartcourse_operator.core.spec import SmartCourseSpec
+from smartcourse_operator.core.status import ConditionType, ObjectReference, Phase, SmartCourseStatus, Volume
+from smartcourse_operator.reconcile import reporter
+from smartcourse_operator.reconcile.applier import Applier, NameTakenError
+from smartcourse_operator.reconcile.finalizer import Finalizer
+from smartcourse_operator.reconcile.keeper import SecretKeeper
+from smartcourse_operator.reconcile.observer import Objects, Observer
+
+log = structlog.get_logger()
+
+RUN_ON = ("Deployment", "StatefulSet", "Job")
+"""Kinds with pods: applied after what their pods need (accounts, configuration, network policies)."""
+
+
+class Outcome(StrEnum):
+    """How a reconcile left its SmartCourse."""
+
+    DONE = "done"
+    WAITING = "waiting"
+    GONE = "gone"
+
+
+class StoppedError(Exception):
+    """Nothing more can be done until somebody, or time, changes something."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass
+class Work:
+    """One reconcile's view of a SmartCourse."""
+
+    owner: Document
+    spec: SmartCourseSpec
+    before: SmartCourseStatus
+    release: versions.Release | None = None
+    board: Board | None = None
+    live: Objects = field(default_factory=dict)
+    claims: list[Document] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return str(self.owner["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.owner["metadata"]["namespace"])
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a reconciler works with."""
+
+    cluster: Cluster
+    chart: Chart
+    releases: versions.Releases
+    settings: Settings
+    probe: HealthProbe
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+class Reconciler:
+    """Observe, decide, act, report."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._cluster = tools.cluster
+        self._observer = Observer(tools.cluster)
+        self._applier = Applier(tools.cluster)
+        self._keeper = SecretKeeper(tools.cluster)
+        self._finalizer = Finalizer(tools.cluster, self._observer, self._keeper)
+        self._reporter = reporter.Reporter(tools.cluster)
+
+    async def reconcile(self, namespace: str, name: str) -> Outcome:
+        """Do what can be done now for one SmartCourse.
+
+        Raises:
+            ApiError: the API server could not be worked with; to be tried again later.
+        """
+        owner = await self._cluster.find(SMART_COURSE, namespace, name)
+        if owner is None:
+            reporter.forget(namespace, name)
+            return Outcome.GONE
+        if owner["metadata"].get("deletionTimestamp"):
+            return Outcome.GONE if await self._finalizer.clean_up(owner) else Outcome.WAITING
+        before = SmartCourseStatus.model_validate(owner.get("status") or {})
+        work = Work(owner, SmartCourseSpec.model_validate(owner.get("spec") or {}), before)
+        findings = await self._bring_about(work)
+        await self._reporter.report(owner, before, self._status(work, findings))
+        is_settled = findings.is_paused or conditions.ready_verdict(findings).status == "True"
+        return Outcome.DONE if is_settled else Outcome.WAITING
+
+    async def _bring_about(self, work: Work) -> Findings:
+        if work.spec.paused:
+            return Findings(is_paused=True)
+        await self._finalizer.hold(work.owner)
+        try:
+            await self._prepare(work)
+        except StoppedError as stopped:
+            log.warning(
+                "stopped", namespace=work.namespace, name=work.name, reason=stopped.problem.reason, why=str(stopped)
+            )
+            return Findings(problem=stopped.problem, phase=work.before.phase or Phase.SECRETS)
+        board = await self._act(work)
+        if board.current() is not Phase.READY:
+            await self._explain(work, board)
+            return Findings(board=board)
+        await self._prune(work, board)
+        return Findings(board=board, health=await self._tools.probe(work.name, work.namespace))
+
+    async def _prepare(self, work: Work) -> None:
+        """Look, and work out what there should be.
+
+        Raises:
+            StoppedError: that cannot be told.
+        """
+        databases, services = ConditionType.DATABASES_READY, ConditionType.SERVICES_READY
+        try:
+            work.release = self._tools.releases.choose(wanted=work.spec.version, current=work.before.version)
+            digests = await self._keeper.keep(work.name, work.namespace, work.spec)
+            work.claims = await self._observer.claims(work.name, work.namespace)
+            if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
+                raise StoppedError(Problem("DataMissing", missing, databases))
+            work.board = Board.of(adopt(await self._render(work, work.release, digests), work.owner))
+        except credentials.SecretMissingError as error:
+            raise StoppedError(Problem("SecretMissing", str(error), databases)) from error
+        except credentials.SecretInvalidError as error:
+            raise StoppedError(Problem("SecretInvalid", str(error), databases)) from error
+        except credentials.SecretTakenError as error:
+            raise StoppedError(Problem("NameTaken", str(error), databases)) from error
+        except versions.ReleaseUnknownError as error:
+            raise StoppedError(Problem("VersionUnknown", str(error))) from error
+        except versions.UpgradeRefusedError as error:
+            raise StoppedError(Problem("UpgradeRefused", str(error))) from error
+        except (RenderError, UnexpectedObjectError) as error:
+            raise StoppedError(Problem("RenderFailed", str(error), services)) from error
+
+    async def _render(self, work: Work, release: versions.Release, digests: dict[str, str]) -> list[Document]:
+        settings = self._tools.settings
+        chart_values = values.chart_values(
+            work.spec,
+            images=versions.image_references(release, settings.images, work.spec.images),
+            image_pull_policy=settings.image_pull_policy,
+            secret_hashes=digests,
+        )
+        return await self._tools.chart.render(work.name, work.namespace, chart_values)
+
+    async def _act(self, work: Work) -> Board:
+        """Apply phase after phase as far as the objects' states allow; keep what is in place already."""
+        board = work.board
+        if board is None:
+            raise ValueError("nothing has been rendered")
+        mentioned = {Reference(entry.kind, entry.name) for entry in work.before.inventory}
+        work.live = await self._observer.children(work.owner, mentioned | board.references())
+        for phase in ORDER:
+            documents = [d for d in board.rendered[phase] if board.may_begin(phase) or self._is_in_place(work, d)]
+            for has_pods in (False, True):
+                group = [document for document in documents if (document["kind"] in RUN_ON) is has_pods]
+                states = await asyncio.gather(*(self._ensure(work, document) for document in group))
+                board.states.update({reference(d): state for d, state in zip(group, states, strict=True)})
+        return board
+
+    @staticmethod
+    def _is_in_place(work: Work, rendered: Document) -> bool:
+        """Whether an object had been applied as rendered: keeping it so need not wait for an earlier phase.
+
+        A database that is away for a while thus keeps nothing else from being repaired; only what is new waits.
+        """
+        one = reference(rendered)
+        if live := work.live.get(one):
+            return drift.is_current(rendered, live)
+        return any((entry.kind, entry.name) == (one.kind, one.name) for entry in work.before.inventory)
+
+    async def _ensure(self, work: Work, rendered: Document) -> State:
+        """Make one object what it should be and return its state; what the API refuses is the object's own failure."""
+        one = reference(rendered)
+        live = work.live.get(one)
+        if one.kind == JOB.kind:
+            if live is None and one.name in work.before.completed_jobs:
+                return DONE
+            if live and self._is_to_be_retried(live):
+                await self._cluster.delete(JOB, work.namespace, one.name)
+                work.live.pop(one)
+                return waiting(f"{one} failed and is being tried anew")
+        try:
+            work.live[one] = await self._applier.ensure(rendered, live)
+        except NameTakenError as error:
+            return State(Progress.FAILED, "NameTaken", str(error))
+        except ApiError as error:
+            if not error.is_lasting:
+                raise
+            return State(Progress.FAILED, "ApplyFailed", f"{one} was refused by the API server: {error.message}")
+        return state_of(work.live[one])
+
+    def _is_to_be_retried(self, job: Document) -> bool:
+        since = failed_at(job)
+        if since is None:
+            return False
+        age = self._tools.now() - datetime.fromisoformat(since)
+        return age > timedelta(seconds=self._tools.settings.failed_job_retry_seconds)
+
+    async def _explain(self, work: Work, board: Board) -> None:
+        """Ask the pods of what is not done for their reasons."""
+        pending = {
+            one: (work.live[one], state)
+            for one, state in board.states.items()
+            if state.progress is not Progress.DONE and one.kind in RUN_ON and one in work.live
+        }
+        if pending:
+            board.states.update(await self._observer.explain(work.owner, pending))
+
+    async def _prune(self, work: Work, board: Board) -> None:
+        """Remove what we own and no longer render."""
+        wanted, uid = board.references(), work.owner["metadata"]["uid"]
+        for one, document in list(work.live.items()):
+            if one in wanted or not is_owned(document, uid) or document["metadata"].get("deletionTimestamp"):
+                continue
+            log.info("removing", namespace=work.namespace, object=str(one), cause="no longer rendered")
+            await self._cluster.delete(BY_NAME[one.kind], work.namespace, one.name)
+            work.live.pop(one)
+
+    def _status(self, work: Work, findings: Findings) -> SmartCourseStatus:
+        metadata = work.owner["metadata"]
+        context = conditions.Context(metadata["generation"], self._tools.now(), work.before.conditions)
+        found = conditions.conditions(findings, context)
+        shared = {"conditions": found, "observed_generation": metadata["generation"]}
+        if findings.is_paused:
+            return work.before.model_copy(update=shared)
+        board = findings.board
+        if board is None:
+            return work.before.model_copy(update={**shared, "phase": conditions.phase_of(findings)})
+        return SmartCourseStatus(
+            **shared,
+            phase=conditions.phase_of(findings),
+            url=values.public_address(work.spec.route, self._tools.settings.public_url),
+            version=work.release.version if work.release else None,
+            inventory=self._inventory(work),
+            completed_jobs=sorted(
+                one.name for one, state in board.states.items() if one.kind == JOB.kind and state is DONE
+            ),
+            volumes=work.before.volumes or self._volumes_with_data(work, board),
+        )
+
+    @staticmethod
+    def _inventory(work: Work) -> list[ObjectReference]:
+        uid = work.owner["metadata"]["uid"]
+        owned = sorted(one for one, document in work.live.items() if is_owned(document, uid))
+        return [ObjectReference(kind=one.kind, name=one.name) for one in owned]
+
+    @staticmethod
+    def _volumes_with_data(work: Work, board: Board) -> list[Volume]:
+        return volumes.volumes_of_truth(work.claims) if board.is_done(Phase.MIGRATIONS) else []

@@ -1,0 +1,81 @@
+"""Telling people: the status, Events and metrics. Nothing is written that says what is already said."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import structlog
+
+from smartcourse_operator.adapters import metrics
+from smartcourse_operator.adapters.cluster import ApiError, Cluster
+from smartcourse_operator.core import names
+from smartcourse_operator.core.conditions import Transition, transitions
+from smartcourse_operator.core.objects import EVENT, SMART_COURSE, Document
+from smartcourse_operator.core.status import ConditionStatus, SmartCourseStatus
+
+log = structlog.get_logger()
+EVENT_MESSAGE_LENGTH = 1000
+
+
+class Reporter:
+    """Writes a SmartCourse's status when it has changed."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def report(self, owner: Document, before: SmartCourseStatus, after: SmartCourseStatus) -> None:
+        metadata = owner["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        for condition in after.conditions:
+            is_true = condition.status is ConditionStatus.TRUE
+            metrics.CONDITION.labels(namespace, name, condition.type.value).set(is_true)
+        old, new = before.document(), after.document()
+        if old == new:
+            return
+        patch = {key: new.get(key) for key in {*old, *new} if old.get(key) != new.get(key)}
+        await self._cluster.merge(SMART_COURSE, namespace, name, {"status": patch}, subresource="status")
+        for transition in transitions(before, after):
+            log.info(
+                "condition", namespace=namespace, name=name, type=transition.kind.value,
+                status=transition.condition.status.value, reason=transition.condition.reason,
+                message=transition.condition.message,
+            )  # fmt: skip
+            await self._post(owner, transition)
+
+    async def _post(self, owner: Document, transition: Transition) -> None:
+        try:
+            await self._cluster.create(EVENT, event(owner, transition, datetime.now(UTC)))
+        except ApiError as error:  # an Event is a courtesy: the status says the same
+            log.warning("could not post an event", error=str(error))
+
+
+def event(owner: Document, transition: Transition, now: datetime) -> Document:
+    """Return the Event that tells of a condition's change."""
+    metadata, condition = owner["metadata"], transition.condition
+    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+        },
+        "type": "Warning" if transition.is_warning else "Normal",
+        "reason": condition.reason,
+        "message": f"{transition.kind} is {condition.status}: {condition.message}"[:EVENT_MESSAGE_LENGTH],
+        "source": {"component": names.OPERATOR},
+        "reportingComponent": names.OPERATOR,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }
+
+
+def forget(namespace: str, name: str) -> None:
+    """Take the metrics of a resource that is gone away."""
+    metrics.CONDITION.remove_by_labels({"namespace": namespace, "name": name})

@@ -1,0 +1,210 @@
+"""A control plane for the session, and an operator for each case."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from smartcourse_operator import crd, rbac
+from smartcourse_operator.adapters.cluster import Cluster
+from smartcourse_operator.config import Settings
+from smartcourse_operator.main import Operator
+
+from .controlplane import ControlPlane, free_port, program, temporary_directory
+from .world import Machinery, Platform
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    with temporary_directory() as directory:
+        plane = ControlPlane(Path(directory))
+        try:
+            plane.start()
+            install(plane)
+            yield plane
+        finally:
+            plane.stop()
+
+
+def install(plane: ControlPlane) -> None:
+    """Apply what an administrator applies before the operator can run."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "smartcourse-system"}}
+    plane.request("POST", "/api/v1/namespaces", json=namespace).raise_for_status()
+    definition = crd.definition()
+    made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=definition)
+    assert made.status_code == 201, made.text
+    for item in rbac.permissions()["items"]:
+        plural = item["kind"].lower() + "s"
+        scope = f"namespaces/{item['metadata']['namespace']}/" if "namespace" in item["metadata"] else ""
+        path = f"/apis/rbac.authorization.k8s.io/v1/{scope}{plural}"
+        made = plane.request("POST", path, json=item)
+        assert made.status_code == 201, made.text
+
+
+async def client_for(plane: ControlPlane, user: str, directory: Path) -> ApiClient:
+    configuration = Configuration()
+    await kubernetes_config.load_kube_config(
+        config_file=str(plane.kubeconfig(user, directory)), client_configuration=configuration
+    )
+    return ApiClient(configuration)
+
+
+@pytest.fixture(scope="session")
+async def admin(control_plane: ControlPlane) -> AsyncIterator[Cluster]:
+    client = await client_for(control_plane, "admin", control_plane.directory)
+    cluster = Cluster(client, may_write=lambda: True)
+    yield cluster
+    await client.close()
+
+
+@pytest.fixture(scope="session")
+async def machinery(admin: Cluster) -> AsyncIterator[Machinery]:
+    made = Machinery(admin)
+    task = asyncio.create_task(made.run())
+    yield made
+    assert not task.done(), task.exception()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+MakePlatform = Callable[[], Platform]
+
+
+@asynccontextmanager
+async def platforms(plane: ControlPlane, admin: Cluster, machinery: Machinery) -> AsyncIterator[MakePlatform]:
+    """Yield a maker of platforms; their SmartCourses are taken away in the end, finalizer or not."""
+    made: list[Platform] = []
+
+    def make() -> Platform:
+        namespace = f"case-{uuid.uuid4().hex[:8]}"
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        plane.request("POST", "/api/v1/namespaces", json=document).raise_for_status()
+        machinery.namespaces.add(namespace)
+        made.append(Platform(admin, namespace))
+        return made[-1]
+
+    yield make
+    machinery.held.clear()
+    machinery.failing.clear()
+    for platform in made:
+        machinery.namespaces.discard(platform.namespace)
+        await platform.drop()
+
+
+@pytest.fixture
+async def make_platform(
+    admin: Cluster, machinery: Machinery, control_plane: ControlPlane
+) -> AsyncIterator[MakePlatform]:
+    async with platforms(control_plane, admin, machinery) as make:
+        yield make
+
+
+@pytest.fixture
+def platform(make_platform: MakePlatform) -> Platform:
+    return make_platform()
+
+
+@dataclass
+class Gateways:
+    """Answers for the gateways, which do not run here."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+
+    async def __call__(self, name: str, namespace: str) -> str:
+        return self.problems.get(namespace, "")
+
+
+@pytest.fixture
+def gateways() -> Gateways:
+    return Gateways()
+
+
+@dataclass
+class Runner:
+    """An operator that can be started, stopped and killed."""
+
+    settings: Settings
+    gateways: Gateways
+    _task: asyncio.Task[None] | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def start(self) -> None:
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(Operator(self.settings, probe=self.gateways).run(self._stop))
+
+    @property
+    def has_ended(self) -> bool:
+        return self._task is None or self._task.done()
+
+    async def stop(self) -> None:
+        """End as on SIGTERM."""
+        self._stop.set()
+        if self._task:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def kill(self) -> None:
+        """End in the middle of whatever it does."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+MakeOperator = Callable[..., Runner]
+
+
+@asynccontextmanager
+async def operators(plane: ControlPlane, namespace: str, gateways: Gateways) -> AsyncIterator[MakeOperator]:
+    """Yield a maker of operators for `namespace`; they are stopped in the end."""
+    made: list[Runner] = []
+
+    def make(**overrides: Any) -> Runner:
+        chosen: dict[str, Any] = {
+            "identity": f"operator-{uuid.uuid4().hex[:8]}",
+            "watch_namespaces": namespace,
+            "chart": ROOT / "charts" / "smartcourse",
+            "releases": ROOT / "manifests" / "releases",
+            "bind_address": "127.0.0.1",
+            "health_port": free_port(),
+            "resync_seconds": 2,
+            "progress_seconds": 0.5,
+            "settle_seconds": 0.05,
+            "lease_duration_seconds": 3,
+            "lease_renew_seconds": 0.5,
+            "lease_deadline_seconds": 2,
+            **overrides,
+        }
+        made.append(Runner(Settings(**chosen), gateways))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KUBECONFIG", str(plane.kubeconfig("operator", plane.directory)))
+        environment.setenv("HELM", program("HELM"))
+        yield make
+        for runner in made:
+            await runner.stop()
+
+
+@pytest.fixture
+async def make_operator(
+    control_plane: ControlPlane, platform: Platform, gateways: Gateways
+) -> AsyncIterator[MakeOperator]:
+    async with operators(control_plane, platform.namespace, gateways) as make:
+        yield make
+
+
+@pytest.fixture
+async def operator(make_operator: MakeOperator) -> Runner:
+    runner = make_operator()
+    runner.start()
+    return runner

@@ -1,0 +1,169 @@
+"""A real kube-apiserver on a real etcd, started for the tests: no kubelet, no controllers.
+
+The binaries are named by KUBE_APISERVER and ETCD. The operator under test authenticates as its service account with the
+permissions of `rbac.py`, nothing more; what it does is read back from the audit log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+OPERATOR_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator"
+START_SECONDS = 90
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "users": [OPERATOR_USER]}, {"level": "None"}],
+}
+
+
+def program(variable: str) -> str:
+    path = os.environ.get(variable, "")
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{variable} must be the path of a program, and is {path!r}; `make test` builds it and sets the variable"
+        )
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class ControlPlane:
+    """The running servers, and requests to them as an administrator."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+    tokens: dict[str, str] = field(
+        default_factory=lambda: {"admin": secrets.token_hex(16), "operator": secrets.token_hex(16)}
+    )
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        return self.directory / "certificates" / "apiserver.crt"
+
+    def start(self) -> None:
+        etcd_port = self._start_etcd()
+        self._write_files()
+        arguments = [
+            program("KUBE_APISERVER"),
+            f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+            f"--secure-port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--cert-dir={self.directory / 'certificates'}",
+            f"--token-auth-file={self.directory / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self.directory / 'accounts.key'}",
+            f"--service-account-signing-key-file={self.directory / 'accounts.key'}",
+            "--service-cluster-ip-range=10.0.0.0/16",
+            # What these wait for or leave behind is done by controllers, which do not run here.
+            "--disable-admission-plugins=ServiceAccount,StorageObjectInUseProtection",
+            f"--audit-policy-file={self.directory / 'audit-policy.json'}",
+            f"--audit-log-path={self.directory / 'audit.log'}",
+            "--audit-log-mode=blocking",
+        ]
+        self._spawn("kube-apiserver", arguments)
+        self._wait_ready()
+
+    def _start_etcd(self) -> int:
+        client, peer = free_port(), free_port()
+        arguments = [
+            program("ETCD"),
+            f"--data-dir={self.directory / 'etcd'}",
+            f"--listen-client-urls=http://127.0.0.1:{client}",
+            f"--advertise-client-urls=http://127.0.0.1:{client}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer}",
+            "--unsafe-no-fsync",
+        ]
+        self._spawn("etcd", arguments)
+        return client
+
+    def _write_files(self) -> None:
+        lines = [f"{self.tokens['admin']},admin,1,system:masters", f"{self.tokens['operator']},{OPERATOR_USER},2"]
+        (self.directory / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (self.directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY), encoding="utf-8")
+        key = str(self.directory / "accounts.key")
+        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+
+    def _spawn(self, name: str, arguments: list[str]) -> None:
+        with (self.directory / f"{name}.log").open("wb") as output:
+            self.processes.append(subprocess.Popen(arguments, stdout=output, stderr=output))
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if any(process.poll() is not None for process in self.processes):
+                break
+            try:
+                if (
+                    self.request("GET", "/readyz").status_code == 200
+                    and self.request("GET", "/api/v1/namespaces/default").status_code == 200
+                ):
+                    return
+            except (httpx.TransportError, OSError):
+                pass
+            time.sleep(0.2)
+        log = (self.directory / "kube-apiserver.log").read_text(encoding="utf-8", errors="replace")
+        raise RuntimeError(f"kube-apiserver did not become ready in {START_SECONDS} s:\n{log[-3000:]}")
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
+        return httpx.request(method, self.url + path, headers=headers, verify=False, timeout=20, **options)
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            process.kill()  # nothing here is worth a clean end
+            process.wait()
+
+    def kubeconfig(self, user: str, directory: Path) -> Path:
+        """Write a kubeconfig with which `user` (admin, operator) is authenticated."""
+        path = directory / f"{user}.kubeconfig"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": "test", "cluster": {"server": self.url, "certificate-authority": str(self.certificate)}}
+            ],
+            "users": [{"name": user, "user": {"token": self.tokens[user]}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
+            "current-context": "test",
+        }
+        path.write_text(json.dumps(config), encoding="utf-8")
+        return path
+
+    def operator_requests(self, verbs: set[str]) -> list[str]:
+        """Return what the operator asked of the API server, its Leases aside, in order."""
+        lines = (self.directory / "audit.log").read_text(encoding="utf-8").splitlines()
+        entries = [json.loads(line) for line in lines if line.endswith("}")]
+        return [
+            f"{entry['verb']} {entry['requestURI']}"
+            for entry in entries
+            if entry["verb"] in verbs and entry["stage"] == "ResponseComplete" and "/leases" not in entry["requestURI"]
+        ]
+
+
+def temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="smartcourse-control-plane-")

@@ -1,0 +1,90 @@
+"""What the API server refuses on the definition's behalf, by the field's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smartcourse_operator.adapters.cluster import ApiError
+
+from .controlplane import ControlPlane
+from .world import Platform
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"databases": {"postgres": {"mode": "sideways"}}}, "spec.databases.postgres.mode"),
+        ({"databases": {"postgres": {"mode": "external"}}}, "secretName"),
+        ({"databases": {"redis": {"secretName": "outside"}}}, "secretName"),
+        ({"databases": {"postgres": {"size": "much"}}}, "spec.databases.postgres.size"),
+        ({"services": {"user": {"replicas": -1}}}, "spec.services.user.replicas"),
+        ({"services": {"user": {"replicas": 0}}}, "spec.services.user.replicas"),
+        ({"services": {"user": {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}}}, "minReplicas"),
+        (
+            {"services": {"user": {"resources": {"limits": {"memory": "plenty"}}}}},
+            "spec.services.user.resources.limits",
+        ),
+        ({"services": {"user": {"env": {"lower": "x"}}}}, "spec.services.user.env"),
+        ({"route": {"host": "not a host"}}, "spec.route.host"),
+        ({"route": {"kind": "HTTPRoute"}}, "parentRef"),
+        ({"route": {"tls": {"secretName": "tls"}}}, "host"),
+        ({"auth": {"accessTokenMinutes": 0}}, "spec.auth.accessTokenMinutes"),
+        ({"auth": {"accessTokenMinutes": 1440, "refreshTokenDays": 1}}, "accessTokenMinutes"),
+        ({"auth": {"refreshTokenDays": 0}}, "spec.auth.refreshTokenDays"),
+        ({"version": "newest"}, "spec.version"),
+        ({"deletionPolicy": "Shred"}, "spec.deletionPolicy"),
+    ],
+)
+async def test_an_invalid_resource_is_refused_with_the_fields_name(
+    platform: Platform, spec: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        await platform.create("invalid", **spec)
+    assert refused.value.status == 422
+    assert field in str(refused.value)
+
+
+async def test_an_unknown_field_is_named(platform: Platform, control_plane: ControlPlane) -> None:
+    path = f"/apis/smartcourse.io/v1alpha1/namespaces/{platform.namespace}/smartcourses?fieldValidation=Strict"
+    answer = control_plane.request("POST", path, json=platform.document("invalid", nonsense=1))
+    assert answer.status_code == 400
+    assert 'unknown field "spec.nonsense"' in answer.json()["message"]
+
+
+async def test_a_name_over_forty_characters_is_refused(platform: Platform) -> None:
+    with pytest.raises(ApiError, match="40"):
+        await platform.create("n" * 41)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"databases": {"postgres": {"size": "1Gi"}}},
+        {"databases": {"postgres": {"mode": "external", "secretName": "outside"}}},
+        {"databases": {"mongodb": {"storageClassName": "fast"}}},
+    ],
+)
+async def test_what_cannot_be_changed_later_is_refused(platform: Platform, spec: dict[str, Any]) -> None:
+    await platform.create("fixed")
+    with pytest.raises(ApiError, match="cannot be changed"):
+        await platform.change("fixed", **spec)
+
+
+async def test_an_empty_spec_is_valid_and_its_defaults_are_filled_in(platform: Platform) -> None:
+    await platform.create("plain")
+    spec = (await platform.get("plain"))["spec"]
+    assert spec["databases"]["redis"] == {"mode": "embedded", "size": "1Gi"}
+    assert spec["services"]["gateway"] == {"replicas": 1}
+    assert spec["deletionPolicy"] == "Retain"
+    assert "autoscaling" not in spec["services"]["user"]
+
+
+async def test_a_resource_without_a_spec_is_valid(platform: Platform, control_plane: ControlPlane) -> None:
+    document = platform.document("bare")
+    del document["spec"]
+    path = f"/apis/smartcourse.io/v1alpha1/namespaces/{platform.namespace}/smartcourses"
+    answer = control_plane.request("POST", path, json=document)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["spec"]["databases"]["postgres"]["mode"] == "embedded"

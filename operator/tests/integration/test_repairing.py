@@ -1,0 +1,256 @@
+"""What is deleted or edited comes back; what is as it should be is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from smartcourse_operator.adapters.cluster import Cluster
+from smartcourse_operator.core.objects import BY_NAME, SECRET, VOLUME_CLAIM, Document
+
+from .conftest import Gateways, operators, platforms
+from .controlplane import ControlPlane
+from .world import Machinery, Platform, eventually
+
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+RESTORE_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+async def academy(control_plane: ControlPlane, admin: Cluster, machinery: Machinery) -> AsyncIterator[Platform]:
+    """A Ready SmartCourse `academy` with an operator that looks after it; each case leaves it Ready."""
+    async with platforms(control_plane, admin, machinery) as make_platform:
+        platform = make_platform()
+        async with operators(control_plane, platform.namespace, Gateways()) as make_operator:
+            make_operator().start()
+            await platform.create()
+            await platform.until_ready()
+            yield platform
+
+
+async def test_the_steady_state_writes_nothing(academy: Platform, control_plane: ControlPlane) -> None:
+    await asyncio.sleep(3)
+    before = control_plane.operator_requests(WRITES)
+    reads = len(control_plane.operator_requests({"list"}))
+    await asyncio.sleep(7)  # three periods of the timer
+    assert control_plane.operator_requests(WRITES)[len(before) :] == []
+    assert len(control_plane.operator_requests({"list"})) > reads, "it has looked meanwhile"
+
+
+async def test_it_never_lists_or_watches_secrets(academy: Platform, control_plane: ControlPlane) -> None:
+    asked = control_plane.operator_requests({"list", "watch"})
+    assert asked
+    assert not [request for request in asked if "/secrets" in request]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Deployment",
+        "StatefulSet",
+        "Service",
+        "ConfigMap",
+        "ServiceAccount",
+        "NetworkPolicy",
+        "Ingress",
+        "PodDisruptionBudget",
+    ],
+)
+async def test_a_deleted_child_comes_back(academy: Platform, kind: str) -> None:
+    child = next(one for one in await academy.children() if one["kind"] == kind)
+    name, uid = child["metadata"]["name"], child["metadata"]["uid"]
+    await academy.cluster.delete(BY_NAME[kind], academy.namespace, name)
+
+    async def restored() -> bool:
+        found = await academy.cluster.find(BY_NAME[kind], academy.namespace, name)
+        return bool(found) and found["metadata"]["uid"] != uid
+
+    await eventually(restored, what=f"{kind} {name} to come back", timeout_seconds=RESTORE_SECONDS)
+    await academy.until_ready()
+
+
+def strategic(container: Document) -> Document:
+    return {"spec": {"template": {"spec": {"containers": [container]}}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "patch", "path"),
+    [
+        ("Deployment", "academy-course", {"spec": {"replicas": 3}}, "spec.replicas"),
+        ("Service", "academy-user", {"spec": {"selector": {"stray": "label"}}}, "spec.selector"),
+        (
+            "Deployment",
+            "academy-user",
+            {"metadata": {"labels": {"app.kubernetes.io/part-of": "mine"}}},
+            "metadata.labels",
+        ),
+        ("Deployment", "academy-user", {"metadata": {"labels": {"smartcourse.io/phase": None}}}, "metadata.labels"),
+        ("Deployment", "academy-user", {"metadata": {"ownerReferences": []}}, "metadata.ownerReferences"),
+        ("ConfigMap", "academy-postgres-provision", {"data": {"stray": "file"}}, "data"),
+        ("NetworkPolicy", "academy-user", {"spec": {"ingress": [{}]}}, "spec.ingress"),
+        ("Ingress", "academy-gateway", {"spec": {"ingressClassName": "mine"}}, "spec.ingressClassName"),
+        ("PodDisruptionBudget", "academy-user", {"spec": {"maxUnavailable": 9}}, "spec.maxUnavailable"),
+        (
+            "StatefulSet",
+            "academy-postgres",
+            {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}},
+            "spec.template",
+        ),
+        ("ServiceAccount", "academy-user", {"automountServiceAccountToken": True}, "automountServiceAccountToken"),
+    ],
+)
+async def test_an_edited_child_is_reverted(academy: Platform, kind: str, name: str, patch: Document, path: str) -> None:
+    async def value() -> Any:
+        found: Any = await academy.cluster.find(BY_NAME[kind], academy.namespace, name)
+        for step in path.split("."):
+            found = (found or {}).get(step)
+        return found
+
+    before = await value()
+    await academy.cluster.merge(BY_NAME[kind], academy.namespace, name, patch)
+
+    async def reverted() -> bool:
+        return bool(await value() == before)
+
+    await eventually(reverted, what=f"{kind} {name} to be reverted", timeout_seconds=RESTORE_SECONDS)
+    await academy.until_ready()
+
+
+async def test_containers_and_variables_that_somebody_adds_are_taken_out(academy: Platform) -> None:
+    kind, name = BY_NAME["Deployment"], "academy-course"
+    before = await academy.cluster.find(kind, academy.namespace, name)
+    assert before
+    add = {"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "stray", "image": "stray"}}
+    variable = {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "STRAY", "value": "1"}}
+    await academy.cluster.amend(kind, academy.namespace, name, [variable, add])
+
+    async def reverted() -> bool:
+        found = await academy.cluster.find(kind, academy.namespace, name)
+        return bool(found) and found["spec"]["template"] == before["spec"]["template"]
+
+    await eventually(reverted, what="the Deployment to be reverted", timeout_seconds=RESTORE_SECONDS)
+
+
+async def test_a_field_that_the_spec_no_longer_sets_is_taken_out(academy: Platform) -> None:
+    async def variables() -> list[str]:
+        found = await academy.cluster.find(BY_NAME["Deployment"], academy.namespace, "academy-user")
+        assert found
+        return [one["name"] for one in found["spec"]["template"]["spec"]["containers"][0]["env"]]
+
+    await academy.change(services={"user": {"env": {"EXTRA": "1"}}})
+    await academy.until_ready()
+    assert "EXTRA" in await variables()
+    await academy.change(services={"user": {"env": None}})
+    await academy.until_ready()
+    assert "EXTRA" not in await variables()
+
+
+async def test_a_secrets_missing_key_is_added_and_its_other_values_stay(academy: Platform) -> None:
+    before = await academy.cluster.find(SECRET, academy.namespace, "academy-auth")
+    assert before
+    await academy.cluster.merge(SECRET, academy.namespace, "academy-auth", {"data": {"identity-key": None}})
+
+    async def completed() -> Document | None:
+        found = await academy.cluster.find(SECRET, academy.namespace, "academy-auth")
+        return found if found and "identity-key" in found["data"] else None
+
+    after = await eventually(completed, what="the key to come back")
+    assert after["data"]["jwt-secret"] == before["data"]["jwt-secret"]
+    assert after["data"]["identity-key"] != before["data"]["identity-key"]
+
+
+async def test_an_empty_volume_in_place_of_a_databases_is_told_and_nothing_is_done(academy: Platform) -> None:
+    await academy.create("emptied", route={"host": "emptied.localhost"})
+    await academy.until_ready("emptied")
+    await academy.cluster.delete(VOLUME_CLAIM, academy.namespace, "data-emptied-postgres-0")
+
+    async def told() -> bool:
+        found = await academy.condition("Degraded", "emptied")
+        return found.get("reason") == "DataMissing" and "data-emptied-postgres-0" in found["message"]
+
+    await eventually(told, what="Degraded to say DataMissing")
+    assert (await academy.condition("Ready", "emptied"))["status"] == "False"
+    await academy.delete("emptied")
+    await academy.until_gone("emptied")
+
+
+async def test_a_database_that_is_away_keeps_nothing_else_from_being_repaired(
+    academy: Platform, machinery: Machinery
+) -> None:
+    stateful_sets, deployments = BY_NAME["StatefulSet"], BY_NAME["Deployment"]
+    machinery.held.add("datastores")
+    away = {"status": {"readyReplicas": 0, "availableReplicas": 0}}
+    await academy.cluster.merge(stateful_sets, academy.namespace, "academy-postgres", away, subresource="status")
+
+    async def told() -> bool:
+        return (await academy.condition("DatabasesReady")).get("status") == "False"
+
+    await eventually(told, what="DatabasesReady to be False")
+    assert (await academy.condition("SchemaMigrated"))["status"] == "True"
+    await academy.cluster.delete(deployments, academy.namespace, "academy-user")
+
+    async def restored() -> bool:
+        return await academy.cluster.find(deployments, academy.namespace, "academy-user") is not None
+
+    await eventually(restored, what="the Deployment to come back", timeout_seconds=RESTORE_SECONDS)
+    machinery.held.clear()
+    await academy.until_ready()
+
+
+async def test_while_paused_nothing_is_changed(academy: Platform) -> None:
+    await academy.change(paused=True)
+
+    async def paused() -> bool:
+        return (await academy.condition("Paused")).get("status") == "True"
+
+    await eventually(paused, what="Paused to be True")
+    await academy.cluster.delete(BY_NAME["Ingress"], academy.namespace, "academy-gateway")
+    await asyncio.sleep(4)
+    assert await academy.cluster.find(BY_NAME["Ingress"], academy.namespace, "academy-gateway") is None
+    await academy.change(paused=False)
+    await academy.until_ready()
+    assert await academy.cluster.find(BY_NAME["Ingress"], academy.namespace, "academy-gateway")
+
+
+async def test_replicas_under_an_autoscaler_are_left_to_it(academy: Platform) -> None:
+    await academy.change(services={"user": {"autoscaling": {"minReplicas": 1, "maxReplicas": 5}}})
+    await academy.until_ready()
+    kind = BY_NAME["Deployment"]
+    await academy.cluster.merge(kind, academy.namespace, "academy-user", {"spec": {"replicas": 4}})
+    await asyncio.sleep(4)
+    found = await academy.cluster.find(kind, academy.namespace, "academy-user")
+    assert found
+    assert found["spec"]["replicas"] == 4
+    await academy.change(services={"user": {"autoscaling": None}})
+    await academy.until_ready()
+
+
+async def test_what_is_no_longer_rendered_is_removed(academy: Platform) -> None:
+    autoscaler = BY_NAME["HorizontalPodAutoscaler"]
+    await academy.change(services={"user": {"autoscaling": {"minReplicas": 1, "maxReplicas": 5}}})
+    await academy.until_ready()
+    assert await academy.cluster.find(autoscaler, academy.namespace, "academy-user")
+    await academy.change(services={"user": {"autoscaling": None}})
+
+    async def removed() -> bool:
+        return await academy.cluster.find(autoscaler, academy.namespace, "academy-user") is None
+
+    await eventually(removed, what="the autoscaler to be removed")
+
+
+async def test_a_job_of_an_earlier_rollout_is_removed_once_the_new_one_is_ready(academy: Platform) -> None:
+    async def jobs() -> set[str]:
+        return {one["metadata"]["name"] for one in await academy.children() if one["kind"] == "Job"}
+
+    before = await jobs()
+    await academy.change(images={"user": "registry.example/user-service:2"})
+    await academy.until_ready()
+
+    async def replaced() -> bool:
+        now = await jobs()
+        return len(now) == len(before) and now != before
+
+    await eventually(replaced, what="the earlier Jobs to be removed")

@@ -1,0 +1,141 @@
+"""The operator comes and goes, and there may be two."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from smartcourse_operator.core.objects import DEPLOYMENT, LEASE, Document
+from smartcourse_operator.core.phases import ORDER
+from smartcourse_operator.core.status import Phase
+
+from .conftest import MakeOperator, MakePlatform
+from .controlplane import ControlPlane
+from .test_repairing import WRITES
+from .world import Machinery, Platform, eventually
+
+
+def essence(children: list[Document]) -> set[tuple[str, str]]:
+    """Return kinds and names, without the digests in Jobs' names: those hold the digests of random secrets."""
+    return {
+        (one["kind"], one["metadata"]["name"].rsplit("-", 1)[0] if one["kind"] == "Job" else one["metadata"]["name"])
+        for one in children
+    }
+
+
+@pytest.mark.parametrize("boundary", [phase.value for phase in ORDER if phase is not Phase.ROUTE])  # done when applied
+async def test_an_operator_killed_at_a_phase_boundary_ends_in_the_same_state(
+    make_operator: MakeOperator, platform: Platform, machinery: Machinery, boundary: str
+) -> None:
+    machinery.held.add(boundary)
+    first = make_operator()
+    first.start()
+    await platform.create()
+
+    async def reached() -> bool:
+        return ((await platform.get()).get("status") or {}).get("phase") == boundary
+
+    await eventually(reached, what=f"phase {boundary}")
+    await first.kill()
+    machinery.held.clear()
+    make_operator().start()
+    await platform.until_ready()
+    children = await platform.children()
+    assert {kind for kind, _ in essence(children)} >= {"Deployment", "StatefulSet", "Ingress", "Job"}
+    assert len([one for one in children if one["kind"] == "Job"]) == 6, "each Job was made once"
+
+
+async def test_what_changed_while_the_operator_was_away_is_applied_on_its_return(
+    make_operator: MakeOperator, platform: Platform
+) -> None:
+    first = make_operator()
+    first.start()
+    await platform.create()
+    await platform.until_ready()
+    await first.stop()
+    await platform.change(services={"course": {"replicas": 2}})
+    make_operator().start()
+    await platform.until_ready()
+    found = await platform.cluster.find(DEPLOYMENT, platform.namespace, "academy-course")
+    assert found
+    assert found["spec"]["replicas"] == 2
+
+
+async def test_a_new_operator_changes_nothing_where_nothing_is_to_be_done(
+    make_operator: MakeOperator, platform: Platform, control_plane: ControlPlane
+) -> None:
+    first = make_operator()
+    first.start()
+    await platform.create()
+    await platform.until_ready()
+    await asyncio.sleep(1)
+    await first.stop()
+    before = len(control_plane.operator_requests(WRITES))
+    make_operator().start()
+    await asyncio.sleep(6)
+    assert control_plane.operator_requests(WRITES)[before:] == []
+
+
+async def holder(platform: Platform) -> str:
+    lease = await platform.cluster.find(LEASE, "smartcourse-system", "smartcourse-operator")
+    return str((lease or {}).get("spec", {}).get("holderIdentity", ""))
+
+
+async def test_one_of_two_operators_works_and_the_other_takes_over(
+    make_operator: MakeOperator, platform: Platform
+) -> None:
+    first, second = make_operator(), make_operator()
+    first.start()
+
+    async def first_leads() -> bool:
+        return await holder(platform) == first.settings.identity
+
+    await eventually(first_leads, what="the first to lead")
+    second.start()
+    await platform.create()
+    await platform.until_ready()
+    assert await first_leads()
+    await first.kill()
+
+    async def second_leads() -> bool:
+        return await holder(platform) == second.settings.identity
+
+    await eventually(second_leads, what="the second to lead", timeout_seconds=15)
+    await platform.change(services={"user": {"replicas": 2}})
+    await platform.until_ready()
+
+
+async def test_an_operator_that_lost_its_lease_ends_and_writes_nothing_more(
+    make_operator: MakeOperator, platform: Platform, control_plane: ControlPlane
+) -> None:
+    runner = make_operator()
+    runner.start()
+    await platform.create()
+    await platform.until_ready()
+    lease = await platform.cluster.find(LEASE, "smartcourse-system", "smartcourse-operator")
+    assert lease
+    patch = {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 99}}
+    await platform.cluster.merge(LEASE, "smartcourse-system", "smartcourse-operator", patch)
+
+    async def ended() -> bool:
+        return runner.has_ended
+
+    await eventually(ended, what="the operator to end", timeout_seconds=15)
+    before = len(control_plane.operator_requests(WRITES))
+    await platform.change(services={"user": {"replicas": 2}})
+    await asyncio.sleep(2)
+    assert control_plane.operator_requests(WRITES)[before:] == []
+    release = {"spec": {"holderIdentity": ""}}
+    await platform.cluster.merge(LEASE, "smartcourse-system", "smartcourse-operator", release)
+
+
+async def test_an_operator_for_all_namespaces_serves_two(
+    make_operator: MakeOperator, make_platform: MakePlatform
+) -> None:
+    one, other = make_platform(), make_platform()
+    make_operator(watch_namespaces="").start()
+    await one.create()
+    await other.create(route={"host": "other.localhost"})
+    await one.until_ready()
+    await other.until_ready()

@@ -1,0 +1,138 @@
+"""The status made from what a reconcile finds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from smartcourse_operator.core import conditions, readiness
+from smartcourse_operator.core.conditions import Context, Findings, Problem
+from smartcourse_operator.core.objects import Reference
+from smartcourse_operator.core.phases import Board
+from smartcourse_operator.core.readiness import DONE, Progress, State
+from smartcourse_operator.core.status import Condition, ConditionType, Phase, SmartCourseStatus
+from smartcourse_operator.core.volumes import Volume, missing_data
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+KINDS = {"datastores": "StatefulSet", "provision": "Job", "migrations": "Job", "services": "Deployment",
+         "gateway": "Deployment", "route": "Ingress", "seed": "Job"}  # fmt: skip
+
+
+def document(phase: str) -> dict[str, Any]:
+    return {"kind": KINDS[phase], "metadata": {"name": f"a-{phase}", "labels": {"smartcourse.io/phase": phase}}}
+
+
+def board(**states: State) -> Board:
+    made = Board.of(document(phase) for phase in KINDS)
+    made.states = {Reference(KINDS[phase], f"a-{phase}"): states.get(phase, DONE) for phase in KINDS}
+    return made
+
+
+def found(findings: Findings, previous: list[Condition] | None = None) -> dict[str, tuple[str, str]]:
+    made = conditions.conditions(findings, Context(3, NOW, previous or []))
+    return {one.type.value: (one.status.value, one.reason) for one in made}
+
+
+def test_all_done_and_a_healthy_gateway_is_ready() -> None:
+    told = found(Findings(board=board(), health=""))
+    assert {kind: status for kind, (status, _) in told.items()} == {
+        "Ready": "True", "DatabasesReady": "True", "SchemaMigrated": "True", "ServicesReady": "True",
+        "RouteReady": "True", "Degraded": "False", "Paused": "False",
+    }  # fmt: skip
+    assert conditions.phase_of(Findings(board=board(), health="")) is Phase.READY
+
+
+def test_a_gateway_that_does_not_answer_is_not_ready() -> None:
+    findings = Findings(board=board(), health="it answers 503")
+    assert found(findings)["Ready"] == ("False", "GatewayUnhealthy")
+    assert conditions.phase_of(findings) is Phase.GATEWAY
+
+
+def test_a_failed_job_is_told_before_what_only_waits() -> None:
+    states = {"datastores": readiness.waiting("soon"), "migrations": State(Progress.FAILED, "JobFailed", "it failed")}
+    told = found(Findings(board=board(**states)))
+    assert told["Degraded"] == ("True", "JobFailed")
+    assert told["SchemaMigrated"] == ("False", "JobFailed")
+    assert told["DatabasesReady"] == ("False", "Progressing")
+
+
+def test_what_is_in_trouble_is_told_before_what_only_needs_time() -> None:
+    trouble = State(Progress.WAITING, "ImagePullBackOff", "no such host")
+    told = found(Findings(board=board(services=readiness.waiting("soon"), gateway=trouble)))
+    assert told["ServicesReady"] == told["Ready"] == ("False", "ImagePullBackOff")
+
+
+def test_waiting_is_no_degradation() -> None:
+    assert found(Findings(board=board(services=readiness.waiting("soon"))))["Degraded"][0] == "False"
+
+
+def test_a_problem_before_rendering_leaves_the_other_conditions_as_they_were() -> None:
+    previous = conditions.conditions(Findings(board=board(), health=""), Context(2, NOW))
+    told = found(Findings(problem=Problem("SecretMissing", "gone", ConditionType.DATABASES_READY)), previous)
+    assert told["DatabasesReady"] == ("False", "SecretMissing")
+    assert told["Ready"] == ("False", "SecretMissing")
+    assert told["ServicesReady"][0] == "True"
+
+
+def test_a_time_changes_only_with_the_status() -> None:
+    first = conditions.conditions(Findings(board=board(), health=""), Context(1, NOW))
+    later = Context(1, NOW + timedelta(hours=1), first)
+    assert conditions.conditions(Findings(board=board(), health=""), later) == first
+    changed = conditions.conditions(Findings(board=board(), health="ill"), later)
+    moved = {
+        a.type.value for a, b in zip(first, changed, strict=True) if a.last_transition_time != b.last_transition_time
+    }
+    assert moved == {"Ready"}
+
+
+def test_only_transitions_are_told_as_events() -> None:
+    first = SmartCourseStatus(conditions=conditions.conditions(Findings(board=board(), health=""), Context(1, NOW)))
+    assert conditions.transitions(first, first) == []
+    second = SmartCourseStatus(conditions=conditions.conditions(Findings(board=board(), health="ill"), Context(1, NOW)))
+    (told,) = conditions.transitions(first, second)
+    assert (told.kind, told.is_warning) == (ConditionType.READY, True)
+
+
+def test_a_phase_begins_only_after_those_it_needs() -> None:
+    states = board(migrations=State(Progress.FAILED, "JobFailed", ""))
+    assert states.may_begin(Phase.MIGRATIONS)
+    assert not states.may_begin(Phase.SERVICES)
+    assert not states.may_begin(Phase.ROUTE)
+    assert states.current() is Phase.MIGRATIONS
+
+
+@pytest.mark.parametrize(
+    ("status", "is_done"),
+    [
+        ({}, False),
+        ({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, False),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}, False),
+        ({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}, False),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, True),
+    ],
+)
+def test_a_deployment_is_done_when_its_rollout_is(status: dict[str, Any], is_done: bool) -> None:
+    live = {"kind": "Deployment", "metadata": {"name": "a", "generation": 2}, "spec": {"replicas": 2}, "status": status}
+    assert (readiness.state_of(live) is DONE) is is_done
+
+
+def test_a_pod_that_cannot_be_scheduled_says_so() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room"}
+    trouble = readiness.trouble_of({"metadata": {"name": "p"}, "status": {"conditions": [condition]}})
+    assert trouble
+    assert (trouble.reason, trouble.message) == ("Unschedulable", "no room")
+
+
+def test_the_end_of_a_log_goes_into_the_message() -> None:
+    trouble = readiness.Trouble("p", "user", "CrashLoopBackOff", "back-off", has_log=True)
+    told = readiness.describe(trouble, Reference("Deployment", "a-user"), "one\ntwo\nJWT_SECRET_KEY is too short\n")
+    assert "JWT_SECRET_KEY is too short" in told.message
+
+
+def test_a_volume_that_was_replaced_or_is_gone_is_missing_data() -> None:
+    recorded = [Volume(name="data-a-postgres-0", uid="1")]
+    assert missing_data(recorded, recorded) is None
+    assert "replaced" in str(missing_data(recorded, [Volume(name="data-a-postgres-0", uid="2")]))
+    assert "gone" in str(missing_data(recorded, []))

@@ -1,0 +1,102 @@
+"""The chart's values, images and addresses made from a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smartcourse_operator.config import Settings
+from smartcourse_operator.core import names, values, versions
+from smartcourse_operator.core.objects import UnexpectedObjectError, adopt
+from smartcourse_operator.core.spec import Route, SmartCourseSpec
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("route", "public_url", "address"),
+    [
+        ({}, "http://localhost:8080/", "http://localhost:8080"),
+        ({"host": "a.example"}, "http://localhost:8080", "http://a.example:8080"),
+        ({"host": "a.example"}, "http://localhost", "http://a.example"),
+        ({"host": "a.example", "tls": {"secretName": "t"}}, "http://localhost:8080", "https://a.example"),
+        ({"host": "a.example", "tls": {"secretName": "t"}}, "https://localhost:8443", "https://a.example:8443"),
+    ],
+)
+def test_the_address_people_are_told(route: dict[str, object], public_url: str, address: str) -> None:
+    assert values.public_address(Route.model_validate(route), public_url) == address
+
+
+def test_the_resources_image_goes_before_the_operators_and_that_before_the_releases() -> None:
+    release = versions.Release(version="1.0.0", images=dict.fromkeys(names.COMPONENTS, "release"))
+    spec = SmartCourseSpec.model_validate({"images": {"user": "spec"}})
+    found = versions.image_references(release, {"user": "operator", "course": "operator"}, spec.images)
+    assert (found["user"], found["course"], found["gateway"]) == ("spec", "operator", "release")
+
+
+def test_an_unset_version_is_the_newest_at_first_and_stays() -> None:
+    known = versions.Releases({v: versions.Release(version=v, images={}) for v in ("1.9.0", "1.10.0")})
+    assert known.choose(wanted=None, current=None).version == "1.10.0"
+    assert known.choose(wanted=None, current="1.9.0").version == "1.9.0"
+
+
+def test_an_unknown_version_and_a_step_that_is_not_foreseen_are_refused() -> None:
+    known = versions.Releases(
+        {
+            v: versions.Release(version=v, images={}, upgrade_from=u)
+            for v, u in (("1.0.0", []), ("1.1.0", ["1.0.0"]), ("1.2.0", ["1.1.0"]))
+        }
+    )
+    assert known.choose(wanted="1.1.0", current="1.0.0").version == "1.1.0"
+    with pytest.raises(versions.UpgradeRefusedError, match=r"1\.2\.0 cannot follow 1\.0\.0"):
+        known.choose(wanted="1.2.0", current="1.0.0")
+    with pytest.raises(versions.ReleaseUnknownError, match=r"2\.0\.0"):
+        known.choose(wanted="2.0.0", current=None)
+
+
+def test_the_committed_releases_can_be_read_and_name_every_image() -> None:
+    release = versions.Releases.read(ROOT / "manifests" / "releases").choose(wanted="1.0.0", current=None)
+    assert set(release.images) == set(names.COMPONENTS)
+
+
+def test_external_databases_are_known_to_the_chart_by_their_secret() -> None:
+    spec = SmartCourseSpec.model_validate(
+        {"databases": {"postgres": {"mode": "external", "secretName": "outside"}}, "auth": {"secretName": "keys"}}
+    )
+    made = values.chart_values(spec, images={}, image_pull_policy="Never", secret_hashes={"postgres": "h"})["global"]
+    assert made["secretNames"] == {"postgres": "outside", "auth": "keys"}
+    assert made["databases"]["postgres"] == {"mode": "external", "secretHash": "h"}
+    assert "secretName" not in made["auth"]
+
+
+def test_adopted_objects_are_owned_ours_and_change_their_digest_with_their_content() -> None:
+    owner = {"metadata": {"name": "academy", "namespace": "there", "uid": "u"}}
+    rendered = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": None}, "spec": {"a": 1}}
+    (first,) = adopt([rendered], owner)
+    (second,) = adopt([{**rendered, "spec": {"a": 2}}], owner)
+    metadata = first["metadata"]
+    assert metadata["namespace"] == "there"
+    assert metadata["ownerReferences"][0]["uid"] == "u"
+    assert metadata["labels"][names.LABEL_MANAGED_BY] == names.OPERATOR
+    assert (
+        metadata["annotations"][names.ANNOTATION_APPLIED] != second["metadata"]["annotations"][names.ANNOTATION_APPLIED]
+    )
+
+
+def test_a_kind_that_the_operator_has_no_permission_for_is_refused() -> None:
+    with pytest.raises(UnexpectedObjectError, match="ClusterRole"):
+        adopt(
+            [{"kind": "ClusterRole", "metadata": {"name": "x"}}],
+            {"metadata": {"name": "a", "namespace": "n", "uid": "u"}},
+        )
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTCOURSE_OPERATOR_WATCH_NAMESPACES", "one, two")
+    monkeypatch.setenv("SMARTCOURSE_OPERATOR_IMAGES", '{"user": "x"}')
+    monkeypatch.setenv("HELM", "/usr/local/bin/helm")
+    settings = Settings()
+    assert settings.watch_namespaces == ("one", "two")
+    assert settings.images == {"user": "x"}
+    assert settings.helm == "/usr/local/bin/helm"
