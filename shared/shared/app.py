@@ -26,6 +26,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 MAXIMUM_BODY_BYTES = 1_048_576
 FIRST_RESTART_SECONDS = 1.0
 LONGEST_RESTART_SECONDS = 30.0
+CANCEL_AGAIN_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -107,9 +108,17 @@ async def running(tasks: Sequence[Task]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for each in started:
+        await _end(started)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel ``tasks``, again and again until each has ended: before Python 3.12 `asyncio.wait_for`, through which
+    redis-py sends its commands, can swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for each in pending:
             each.cancel()
-        await asyncio.gather(*started, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _kept_running(task: Task) -> None:
