@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark in tests/load, then one table of ours beside the rivals'."""
+"""`make bench`: every benchmark in tests/load, then one table of ours beside the rivals'; needs what `make up` made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from smartcourse_dev import programs
+from smartcourse_dev.cli import run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
@@ -32,8 +35,11 @@ def table() -> Table:
 
 
 def main() -> int:
+    if not run_steps(Console(), programs.steps()):
+        return 1
+    environment = os.environ | programs.environment()
     for name in BENCHMARKS:
-        done = subprocess.run([sys.executable, f"tests/load/{name}.py"], cwd=ROOT, env=os.environ, check=False)
+        done = subprocess.run([sys.executable, f"tests/load/{name}.py"], cwd=ROOT, env=environment, check=False)
         if done.returncode:
             print(f"benchmark {name} failed (exit {done.returncode})", file=sys.stderr)
             return done.returncode

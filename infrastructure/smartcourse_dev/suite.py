@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from smartcourse_dev import assembly, check, golang
+from smartcourse_dev import check, programs
 from smartcourse_dev.cli import run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,12 +25,6 @@ REPORTS = ROOT / "build" / "reports"
 TEST_CLUSTER = {"CLUSTER": "smartcourse-test", "HTTP_PORT": "8081"}
 MEMBERS = ["shared", "services/api-gateway", "services/course-service", "services/notification-service",
            "services/user-service", "operator", "infrastructure", "charts"]  # fmt: skip
-SERVERS = {
-    "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
-    "redis-server": "redis-server",
-    "nginx-light": "nginx",
-}
-PROGRAM_MODULES = ["kubernetes", "etcd", "helm"]
 OUTCOMES = ("tests", "failures", "errors", "skipped")
 
 
@@ -46,24 +40,6 @@ def pytest(name: str, *arguments: str, **environment: str) -> bool:
 
 def members(kind: str) -> list[str]:
     return [path for member in MEMBERS if (ROOT / (path := f"{member}/tests/{kind}")).is_dir()]
-
-
-def servers() -> bool:
-    """Install the servers that the cases run and that are missing here."""
-    missing = [package for package, binary in SERVERS.items() if not shutil.which(binary)]
-    if not missing:
-        return True
-    print(f"installing {', '.join(missing)}", flush=True)
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    return run("apt-get", "update", "-qq") and run(
-        "apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing, **quiet
-    )
-
-
-def programs() -> dict[str, str]:
-    """Return what the charts' and the operator's cases run, as environment variables."""
-    kubernetes, etcd, helm = map(golang.output, PROGRAM_MODULES)
-    return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver", "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm"}
 
 
 def cluster() -> bool:
@@ -91,10 +67,9 @@ def counted() -> dict[str, int]:
 def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
     return [
         ("checks", lambda: check.main() == 0),
-        ("servers", servers),
-        ("programs", lambda: run_steps(Console(), assembly.go_steps(PROGRAM_MODULES))),
-        ("unit", lambda: pytest("unit", *members("unit"), **programs())),
-        ("integration", lambda: pytest("integration", *members("integration"), **programs())),
+        ("servers and programs", lambda: run_steps(Console(), programs.steps())),
+        ("unit", lambda: pytest("unit", *members("unit"), **programs.environment())),
+        ("integration", lambda: pytest("integration", *members("integration"), **programs.environment())),
         ("cluster", cluster),
         ("end to end", lambda: end_to_end(*([] if verb == "test-full" else ["-m", "core"]))),
     ]

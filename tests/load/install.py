@@ -72,8 +72,8 @@ def with_helm(namespace: str, host: str) -> None:
     kubectl("-n", namespace, "apply", "-f", "-", stdin=made)
     values = json.dumps({"global": {"images": images()}, "route": {"host": host}})
     install = [
-        "helm", "install", "bench", "charts/smartcourse", "--kube-context", CONTEXT, "-n", namespace,
-        "--wait", "--wait-for-jobs", f"--timeout={LIMIT_SECONDS}s", "--values", "-",
+        os.environ.get("HELM", "helm"), "install", "bench", "charts/smartcourse", "--kube-context", CONTEXT,
+        "-n", namespace, "--wait", "--wait-for-jobs", f"--timeout={LIMIT_SECONDS}s", "--values", "-",
     ]  # fmt: skip
     subprocess.run(install, input=values, text=True, check=True, cwd=ROOT, capture_output=True)
 
