@@ -17,6 +17,7 @@ FIRST_WITHOUT_BUILDER = 23
 DEBIANS_CLIENT = "/usr/bin/docker"
 
 
+@functools.cache
 def _builds(client: str) -> bool:
     """Whether this client can drive BuildKit: by itself up to 22, through its buildx plugin since."""
     said = subprocess.run([client, "--version"], capture_output=True, text=True, check=False).stdout
@@ -24,19 +25,13 @@ def _builds(client: str) -> bool:
     return major is not None and (int(major[1]) < FIRST_WITHOUT_BUILDER or succeeds(client, "buildx", "version"))
 
 
-@functools.cache
-def _usable_client() -> str:
-    """Return the first client that can build; a `docker` early on PATH may be one without buildx."""
-    candidates = [path for path in (shutil.which("docker"), DEBIANS_CLIENT) if path and Path(path).exists()]
-    return next(filter(_builds, candidates), candidates[0] if candidates else "")
-
-
 def client() -> str:
-    """Return the client to use; it is looked for until there is one."""
-    found = _usable_client()
-    if not found:
-        _usable_client.cache_clear()
-    return found or "docker"
+    """Return the first client that can build; a `docker` early on PATH may be one without buildx.
+
+    It is looked for each time: Debian's appears with the engine that a first run installs.
+    """
+    candidates = [path for path in (shutil.which("docker"), DEBIANS_CLIENT) if path and Path(path).exists()]
+    return next(filter(_builds, candidates), candidates[0] if candidates else "docker")
 
 
 def environment() -> dict[str, str]:

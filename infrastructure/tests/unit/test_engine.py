@@ -48,18 +48,32 @@ def test_what_an_administrator_configured_is_kept(tmp_path: Path, monkeypatch: p
     assert '"default-runtime": "capped"' in configuration.read_text()
 
 
+def fake_client(path: Path, *, version: str, has_plugin: bool) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "Docker version {version}, build x" && exit\n'
+        f"exit {int(not has_plugin)}\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
 @pytest.mark.parametrize(("version", "has_plugin", "builds"), [("20.10.24", False, True), ("28.2.2", False, False),
                                                                ("28.2.2", True, True)])  # fmt: skip
 def test_a_client_that_can_not_build_is_passed_over(
     tmp_path: Path, version: str, *, has_plugin: bool, builds: bool
 ) -> None:
-    client = tmp_path / "docker"
-    client.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && echo "Docker version {version}, build x" && exit\n'
-        f"exit {int(not has_plugin)}\n"
-    )
-    client.chmod(0o755)
+    client = fake_client(tmp_path / "docker", version=version, has_plugin=has_plugin)
     assert docker._builds(str(client)) is builds
+
+
+def test_debians_client_is_used_once_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fake_client(tmp_path / "early/docker", version="28.2.2", has_plugin=False)
+    monkeypatch.setenv("PATH", str(first.parent), prepend=os.pathsep)
+    monkeypatch.setattr(docker, "DEBIANS_CLIENT", str(tmp_path / "debian/docker"))
+    assert docker.client() == str(first)
+    debians = fake_client(tmp_path / "debian/docker", version="20.10.24", has_plugin=False)
+    assert docker.client() == str(debians)
 
 
 def test_a_failed_program_is_named_with_its_last_words() -> None:
