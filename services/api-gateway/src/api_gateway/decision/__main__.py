@@ -23,7 +23,7 @@ def main() -> int:
     Granian(
         "api_gateway.decision.main:create_app",
         factory=True,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
         uds=socket,
         uds_permissions=0o660,
         workers=1,  # a pod more is a process more: each keeps its own memory of tokens and permits

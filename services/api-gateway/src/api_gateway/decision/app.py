@@ -1,4 +1,7 @@
-"""The decision process: a bare ASGI application that nginx asks about every request, over a unix socket.
+"""The decision process: a bare RSGI application that nginx asks about every request, over a unix socket.
+
+RSGI is Granian's own interface: an answer is one call, where ASGI needs two messages, and no dictionary is made for a
+request.
 
 nginx's `auth_request` understands 2xx, 401 and 403 only, so a refusal is a 403 whose headers carry the real status and
 the problem document; nginx answers the client with those.
@@ -10,10 +13,10 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
+from granian.rsgi import Scope
 
 from api_gateway import problem
 from api_gateway.config import DecisionSettings
@@ -23,13 +26,23 @@ from api_gateway.decision.parts import Parts, build
 from api_gateway.middleware.rate_limit import Verdict
 from api_gateway.problem import Problem
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+Headers = list[tuple[str, str]]
 
-_NO_BODY: Final = (b"content-length", b"0")
+
+class RequestHeaders(Protocol):
+    """A request's headers, as Granian hands them over."""
+
+    def get(self, key: str, default: str) -> str: ...
+
+
+class Reply(Protocol):
+    """Where an answer goes; either call ends it."""
+
+    def response_empty(self, status: int, headers: Headers) -> None: ...
+
+    def response_str(self, status: int, headers: Headers, body: str) -> None: ...
+
+
 _SWEEP_SECONDS: Final = 30.0
 _logger = structlog.get_logger(__name__)
 
@@ -41,58 +54,62 @@ class DecisionApp:
         """Connections are made when the application starts."""
         self._settings = settings
         self._parts: Parts | None = None
+        self._stack = contextlib.AsyncExitStack()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif self._parts is None:
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start; requests are served once this has returned.
+
+        Raises:
+            SystemExit: the port is taken, or there is no route table, or a bad one.
+        """
+        try:
+            loop.run_until_complete(self._start())
+        except (OSError, ValueError) as error:
+            _logger.critical("gateway_cannot_start", error=str(error))
+            raise SystemExit(1) from error
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go of what was started."""
+        loop.run_until_complete(self._stack.aclose())
+
+    async def __rsgi__(self, scope: Scope, reply: Reply) -> None:
+        """Serve one request."""
+        if self._parts is None:
             raise RuntimeError("the application was not started")
-        elif scope["path"] == "/decide":
-            await _respond(send, *await self._decide(self._parts.decider, scope["headers"]))
-        elif scope["path"] == "/health":
-            await self._report_health(self._parts, send)
+        if scope.path == "/decide":
+            reply.response_empty(*await self._decide(self._parts.decider, scope.headers))
+        elif scope.path == "/health":
+            await self._report_health(self._parts, reply)
         else:
-            await _respond(send, 404, [_NO_BODY])
+            reply.response_empty(404, [])
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                self._parts = await build(self._settings, stack)
-            except (OSError, ValueError) as error:  # the port is taken; no route table, or a bad one
-                _logger.critical("gateway_cannot_start", error=str(error))
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
-                return
-            stack.enter_context(_running(self._sweep(self._parts)))
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+    async def _start(self) -> None:
+        self._parts = await build(self._settings, self._stack)
+        self._stack.enter_context(_running(self._sweep(self._parts)))
 
     async def _sweep(self, parts: Parts) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             parts.verifier.forget_expired()
 
-    async def _decide(self, decider: Decider, headers: Headers) -> tuple[int, Headers]:
+    async def _decide(self, decider: Decider, headers: RequestHeaders) -> tuple[int, Headers]:
         started = time.perf_counter()
-        asked = {name: value.decode("latin-1") for name, value in headers}
         ask = Ask(
-            method=asked.get(b"x-original-method", ""),
-            target=asked.get(b"x-original-uri", ""),
-            authorization=asked.get(b"authorization", ""),
-            address=asked.get(b"x-client-address", ""),
+            method=headers.get("x-original-method", ""),
+            target=headers.get("x-original-uri", ""),
+            authorization=headers.get("authorization", ""),
+            address=headers.get("x-client-address", ""),
         )
         try:
             admission = await decider.decide(ask)
         except Refusal as refusal:
             answer, verdict, service = refusal.answer, refusal.verdict, ""
-            result = 403, _refusal_headers(answer, verdict, ask, asked.get(b"x-trace-id", ""))
+            result = 403, _refusal_headers(answer, verdict, ask, headers.get("x-trace-id", ""))
             outcome = answer.kind.slug
         except Exception as error:  # whatever went wrong: no decision, no passage
             _logger.exception("decision_failed", error=type(error).__name__)
             failed = Problem(problem.UNAVAILABLE, "The gateway could not decide.", {"Retry-After": "2"})
-            result = 403, _refusal_headers(failed, None, ask, asked.get(b"x-trace-id", ""))
+            result = 403, _refusal_headers(failed, None, ask, headers.get("x-trace-id", ""))
             outcome, service = "failed", ""
         else:
             result = 200, _admission_headers(admission)
@@ -101,7 +118,7 @@ class DecisionApp:
         metrics.SECONDS.observe(time.perf_counter() - started)
         return result
 
-    async def _report_health(self, parts: Parts, send: Send) -> None:
+    async def _report_health(self, parts: Parts, reply: Reply) -> None:
         services = await parts.health.ask()
         deciding = parts.decider.is_deciding
         is_up = deciding and all(services.values())
@@ -110,9 +127,8 @@ class DecisionApp:
             "gateway": _word(deciding),
             "services": {name: _word(is_ready) for name, is_ready in services.items()},
         }
-        body = json.dumps(report, separators=(",", ":")).encode("ascii")
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await _respond(send, 200 if is_up else 503, headers, body)
+        body = json.dumps(report, separators=(",", ":"))
+        reply.response_str(200 if is_up else 503, [("content-type", "application/json")], body)
 
 
 def _word(is_up: bool) -> str:
@@ -130,36 +146,25 @@ def _running(work: Any) -> Any:
 
 def _admission_headers(admission: Admission) -> Headers:
     return [
-        (b"x-service", admission.service.encode("ascii")),
-        (b"x-user-id", admission.user_id.encode("ascii")),
-        (b"x-user-role", admission.role.encode("ascii")),
-        (b"x-session-id", admission.session_id.encode("ascii")),
-        (b"x-gateway-time", admission.time.encode("ascii")),
-        (b"x-gateway-signature", admission.signature.encode("ascii")),
+        ("x-service", admission.service),
+        ("x-user-id", admission.user_id),
+        ("x-user-role", admission.role),
+        ("x-session-id", admission.session_id),
+        ("x-gateway-time", admission.time),
+        ("x-gateway-signature", admission.signature),
         *_limit_headers(admission.verdict),
-        _NO_BODY,
     ]
 
 
 def _refusal_headers(answer: Problem, verdict: Verdict | None, ask: Ask, trace_id: str) -> Headers:
     text = answer.text(instance=ask.target.partition("?")[0], trace_id=trace_id)
     return [
-        (b"x-problem-status", b"%d" % answer.kind.status),
-        (b"x-problem", text.encode("ascii")),
-        *((b"x-problem-" + name.lower().encode("ascii"), value.encode("ascii"))
-          for name, value in answer.headers.items()),
+        ("x-problem-status", str(answer.kind.status)),
+        ("x-problem", text),
+        *((f"x-problem-{name.lower()}", value) for name, value in answer.headers.items()),
         *(_limit_headers(verdict) if verdict is not None else ()),
-        _NO_BODY,
-    ]  # fmt: skip
-
-
-def _limit_headers(verdict: Verdict) -> Headers:
-    return [
-        (b"x-ratelimit", verdict.header.encode("ascii")),
-        (b"x-ratelimit-policy", verdict.policy.header.encode("ascii")),
     ]
 
 
-async def _respond(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _limit_headers(verdict: Verdict) -> Headers:
+    return [("x-ratelimit", verdict.header), ("x-ratelimit-policy", verdict.policy.header)]

@@ -1,4 +1,4 @@
-"""The ASGI application that the decision process serves."""
+"""The RSGI application that the decision process serves."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ function entry(method, path, item) {
     make("span", { className: `method ${method}` }, method.toUpperCase()),
     make("span", { className: "path" }, path),
     make("span", {}, operation.summary || ""),
-    make("span", { className: "note" }, operation.security ? "token" : "public")));
+    make("span", { className: "note" }, operation["x-smartcourse-access"].allow.join(", "))));
   details.addEventListener("toggle", () => {
     if (!details.open || details.dataset.filled) return;
     details.dataset.filled = "yes";
