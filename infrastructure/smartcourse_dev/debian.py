@@ -17,11 +17,6 @@ SUITE = "bookworm"
 RECIPE = "1"  # raise when what `build_base` does changes
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "default-timeout")
-DEFAULT_SOURCES = f"""\
-deb http://deb.debian.org/debian {SUITE} main
-deb http://deb.debian.org/debian {SUITE}-updates main
-deb http://deb.debian.org/debian-security {SUITE}-security main
-"""
 
 
 def install_packages(log: Log, packages: list[str]) -> None:
@@ -44,14 +39,14 @@ def own_authorities() -> list[Path]:
 
 
 def package_sources() -> str:
-    """Return this machine's package sources when it runs the same Debian, else Debian's own."""
+    """Return this machine's package sources when it runs the same Debian; "" stands for mmdebstrap's default."""
     release = Path("/etc/os-release").read_text("utf-8") if Path("/etc/os-release").exists() else ""
     if f"VERSION_CODENAME={SUITE}" not in release or "\nID=debian" not in f"\n{release}":
-        return DEFAULT_SOURCES
+        return ""
     for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
         if path.exists() and "deb" in (text := path.read_text("utf-8")):
             return text
-    return DEFAULT_SOURCES
+    return ""
 
 
 def package_proxy() -> list[str]:
@@ -98,13 +93,14 @@ def build_base(log: Log, reference: str) -> None:
     pip.write_text(pip_configuration(), encoding="utf-8")
     sources = work / "debian.sources"
     sources.write_text(package_sources(), encoding="utf-8")
+    mirrors = [str(sources)] if package_sources() else []
     hooks = [f"--customize-hook=copy-in {path} /usr/local/share/ca-certificates" for path in own_authorities()]
     hooks += ["--customize-hook=chroot $1 update-ca-certificates", f"--customize-hook=copy-in {pip} /etc"]
     # Downloaded packages and documentation would only be dead weight in every image.
     hooks += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"]
     log.run(
         "mmdebstrap", "--variant=minbase", "--include=ca-certificates",
-        *[f"--aptopt={line}" for line in package_proxy()], *hooks, SUITE, str(archive), str(sources),
+        *[f"--aptopt={line}" for line in package_proxy()], *hooks, SUITE, str(archive), *mirrors,
     )  # fmt: skip
     log.run(*docker.command(
         "import", "--change", f"LABEL {docker.INPUTS_LABEL}={base_inputs()}",

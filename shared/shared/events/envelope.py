@@ -3,6 +3,7 @@
 See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its extension "Distributed Tracing".
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Generic, Literal, Self, TypeVar
@@ -43,16 +44,16 @@ class EventType:
         return f"{SCHEMA_PREFIX}{self.name}:v{self.version}"
 
 
-class EventData(BaseModel):
+class EventData(BaseModel, ABC):
     """Base of payloads. A field unknown to the reader is ignored, so that publishers may add optional fields."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     event_type: ClassVar[EventType]
 
+    @abstractmethod
     def subject(self) -> str:
         """What the event is about, within its source: ``users/7``."""
-        raise NotImplementedError
 
 
 DataT = TypeVar("DataT", bound=EventData)
