@@ -179,9 +179,7 @@ async def operators(plane: ControlPlane, namespace: str, gateways: Gateways) -> 
             "resync_seconds": 2,
             "progress_seconds": 0.5,
             "settle_seconds": 0.05,
-            "lease_duration_seconds": 3,
-            "lease_renew_seconds": 0.5,
-            "lease_deadline_seconds": 2,
+            "lease_renew_seconds": 0.5,  # the other times are as in use: a slow machine must not cost the leadership
             **overrides,
         }
         made.append(Runner(Settings(**chosen), gateways))
