@@ -11,12 +11,11 @@ from typing import Annotated, TypeVar
 import asyncpg
 from fastapi import Depends, Request
 from pydantic import SecretStr
-from sqlalchemy import MetaData, text
+from sqlalchemy import text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
 
 from shared.config.settings import DatabaseSettings, sqlalchemy_url
 from shared.exceptions.base import UnavailableError
@@ -51,15 +50,6 @@ class WriteSession(AsyncSession):
 
 
 AnySession = TypeVar("AnySession", ReadSession, WriteSession)
-
-
-def make_base() -> type[DeclarativeBase]:
-    """A declarative base of its own: ``Base = make_base()``; constraints get predictable names."""
-
-    class Base(DeclarativeBase):
-        metadata = MetaData(naming_convention=NAMING_CONVENTION)
-
-    return Base
 
 
 class Database:

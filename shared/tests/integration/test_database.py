@@ -3,16 +3,18 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import MetaData, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from shared.database import Database, DatabaseUnavailableError, ReadSession, WriteSession, make_base
+from shared.database import NAMING_CONVENTION, Database, DatabaseUnavailableError, ReadSession, WriteSession
 from shared.schemas import pagination
 from shared.schemas.pagination import PageQuery, PaginatedResponse, paginate
 from shared.testing.servers import PostgresServer
 
-Base = make_base()
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class Thing(Base):
