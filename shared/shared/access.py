@@ -11,13 +11,16 @@ Allow = Literal["public", "authenticated", "student", "instructor", "admin"]
 Rate = Literal["default", "login", "public"]
 
 EXTENSION = "x-smartcourse-access"
+MAX_BODY_BYTES = "maxBodyBytes"
 
 
-def access(*allow: Allow, rate: Rate = "default") -> dict[str, Any]:
+def access(*allow: Allow, rate: Rate = "default", max_body_bytes: int | None = None) -> dict[str, Any]:
     """What goes into a route's ``openapi_extra``.
 
-    ``public``: also who is not logged in; ``authenticated``: whoever is; else the roles that are named. Raises
-    ValueError if it names nothing, something unknown, or a role beside ``public`` or ``authenticated``.
+    ``public``: also who is not logged in; ``authenticated``: whoever is; else the roles that are named.
+    ``max_body_bytes``: the largest body, where it isn't the gateway's and the service's usual one; the gateway
+    streams such a body to the service instead of collecting it. Raises ValueError if it names nothing, something
+    unknown, a role beside ``public`` or ``authenticated``, or a limit that is not positive.
     """
     unknown = set(allow) - set(get_args(Allow))
     if not allow or unknown:
@@ -26,4 +29,9 @@ def access(*allow: Allow, rate: Rate = "default") -> dict[str, Any]:
         raise ValueError(f"access{allow}: public and authenticated stand alone, they include every role")
     if rate not in get_args(Rate):
         raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}; got {rate!r}")
-    return {EXTENSION: {"allow": list(allow), "rate": rate}}
+    declared: dict[str, Any] = {"allow": list(allow), "rate": rate}
+    if max_body_bytes is not None:
+        if max_body_bytes <= 0:
+            raise ValueError(f"max_body_bytes must be positive; got {max_body_bytes}")
+        declared[MAX_BODY_BYTES] = max_body_bytes
+    return {EXTENSION: declared}

@@ -11,12 +11,13 @@ from shared.config.settings import ServiceSettings
 from shared.database import Database
 from shared.exceptions.problem import install_problem_handlers
 from shared.health import Check, health_router
-from shared.middleware.body_limit import BodyLimitMiddleware
+from shared.middleware.body_limit import BodyLimitMiddleware, declared_limits
 from shared.middleware.identity import IdentityMiddleware
 from shared.middleware.logging import LoggingMiddleware
 from shared.middleware.telemetry import TelemetryMiddleware
 from shared.openapi import describe
 from shared.telemetry import MetricsListener, configure_logging, configure_tracing
+from shared.telemetry.loop import watch_loop
 from shared.telemetry.tracing import flush_traces, trace_queries
 from shared.utils.datetime import Clock, SystemClock
 
@@ -63,7 +64,7 @@ def create_app(
     app.state.database = database
     install_problem_handlers(app)
     # Added innermost first.
-    app.add_middleware(BodyLimitMiddleware, maximum_bytes=max_body_bytes)
+    app.add_middleware(BodyLimitMiddleware, maximum_bytes=max_body_bytes, limits=declared_limits(routers))
     app.add_middleware(
         IdentityMiddleware,
         key=settings.gateway_identity_key,
@@ -82,18 +83,18 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.service_name, settings.log_level)  # again: the server may have set up its own
         configure_tracing(settings.service_name, settings.otel_exporter_otlp_endpoint)
-        if settings.otel_exporter_otlp_endpoint and database is not None:
-            trace_queries(database.engine.sync_engine)
         listener = MetricsListener(settings.metrics_port)
         listener.start()
         async with AsyncExitStack() as stack:
             stack.callback(listener.stop)
             stack.callback(flush_traces)
             if database is not None:
+                database.watch_pool()
+                trace_queries(database.engine.sync_engine)
                 stack.push_async_callback(database.dispose)
             if inner is not None:
                 await stack.enter_async_context(inner(app))
-            await stack.enter_async_context(running(tasks))
+            await stack.enter_async_context(running([*tasks, watch_loop]))
             _log.info("started")
             yield
             _log.info("stopping")

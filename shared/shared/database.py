@@ -4,14 +4,14 @@
 different types, so that a function says which one it needs.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 import asyncpg
 from fastapi import Depends, Request
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import QueuePool, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from shared.config.settings import DatabaseSettings, sqlalchemy_url
 from shared.exceptions.base import UnavailableError
+from shared.telemetry.pools import WAIT_SECONDS, watch_pool
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -29,6 +30,7 @@ NAMING_CONVENTION = {
 }
 CONNECT_TIMEOUT_SECONDS = 5.0
 RETRY_AFTER_SECONDS = 2
+POOL = "postgres"
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -71,6 +73,7 @@ class Database:
             statement_timeout_seconds = source.database_statement_timeout_seconds
             source = source.database_url
         milliseconds = str(int(statement_timeout_seconds * 1000))
+        self._pool_size, self._max_overflow = pool_size, max_overflow
         self.engine = create_async_engine(
             sqlalchemy_url(source),
             pool_size=pool_size,
@@ -106,6 +109,18 @@ class Database:
         async with self.read() as session:
             await session.execute(text("SELECT 1"))
 
+    def watch_pool(self) -> None:
+        """Publish the state of the pool as metrics; those of the database that said so last are seen."""
+        # Read through the engine: its pool is another one after `dispose`.
+        pool = cast("Callable[[], QueuePool]", lambda: self.engine.pool)
+        watch_pool(
+            POOL,
+            used=lambda: pool().checkedout(),
+            idle=lambda: pool().checkedin(),
+            size=self._pool_size,
+            limit=self._pool_size + self._max_overflow,
+        )
+
     async def dispose(self) -> None:
         """Close the connections."""
         await self.engine.dispose()
@@ -115,7 +130,8 @@ class Database:
         options = {"postgresql_readonly": True} if read_only else {}
         async with kind(self.engine, expire_on_commit=False) as session:
             try:
-                await session.connection(execution_options=options)
+                with WAIT_SECONDS.labels(POOL).time():
+                    await session.connection(execution_options=options)
             except _CONNECTING as error:
                 raise DatabaseUnavailableError("The database cannot be reached at the moment.") from error
             try:

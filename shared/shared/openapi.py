@@ -17,11 +17,45 @@ from shared.exceptions.problem import PROBLEM_MEDIA_TYPE
 from shared.schemas.base import Problem
 
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-_PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
-_PROBLEM = {
-    "description": "A problem (RFC 9457)",
-    "content": {PROBLEM_MEDIA_TYPE: {"schema": _PROBLEM_REFERENCE}},
+_PROBLEMS: dict[int, str] = {
+    400: "The request could not be understood",
+    401: "Nobody is logged in, or the credentials are not accepted",
+    403: "Whoever is logged in may not do this",
+    404: "There is no such thing, or not for this person",
+    408: "The request took too long to arrive",
+    409: "The current state does not allow this",
+    412: "`If-Match` names another version than the current one",
+    413: "The body is too large",
+    415: "Content of this type is not accepted",
+    416: "There are no such bytes",
+    422: "A value is not valid; `errors` says which and why",
+    429: "Too many requests; `Retry-After` says when to try again",
+    500: "Something went wrong on our side; it was recorded under `trace_id`",
+    502: "The service that would answer can't be reached",
+    503: "Something that is needed is away; try again",
+    504: "The service did not answer in time",
 }
+_CHALLENGE = {"WWW-Authenticate": {"description": "How to authenticate", "schema": {"type": "string"}}}
+_WAIT = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}}}
+_HEADERS = {401: {"headers": _CHALLENGE}, 429: {"headers": _WAIT}, 503: {"headers": _WAIT}}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents of these statuses, for a route's ``responses``.
+
+    A route names only those that its declaration does not imply (see ``document``): conflicts, mostly, and refusals
+    that depend on the object. Raises KeyError for a status that no problem of ours has.
+    """
+    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": _PROBLEMS[status], "content": content} | _HEADERS.get(status, {}) for status in statuses
+    }
+
+
+def problem_schemas() -> dict[str, Any]:
+    """The components that ``problems`` refers to, by name."""
+    own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**own.pop("$defs", {}), "Problem": own}
 
 
 def describe(
@@ -49,7 +83,10 @@ def describe(
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The description, with problem documents in place of FastAPI's own errors.
+    """The description, with the problem documents that each operation can be answered with.
+
+    Implied are 401 and 403 by its access, 404 by a parameter in its path, 412 by ``If-Match``, 400 and 413 by a body,
+    422 by whatever is validated, and 503 always; FastAPI's own errors are gone.
 
     Raises ValueError for a route that declares no access (the gateway would deny it to everybody) and for two routes
     of one name (clients are generated from names).
@@ -65,14 +102,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         if name in names:
             raise ValueError(f"{where} and {names[name]} are both named {name}: rename one function")
         names[name] = where
-        operation["responses"].pop("422", None)
-        operation["responses"]["default"] = _PROBLEM
+        _add_problems(operation)
     schemas = described.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(own.pop("$defs", {}))
-    schemas["Problem"] = own
+    schemas.update(problem_schemas())
     return described
 
 
@@ -86,3 +120,24 @@ def _operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         for method, operation in methods.items():
             if method in _METHODS:
                 yield f"{method.upper()} {path}", operation
+
+
+def _add_problems(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    is_validated = responses.pop("422", None) is not None
+    parameters = {(each["in"], each["name"].lower()) for each in operation.get("parameters", ())}
+    allow = operation[EXTENSION]["allow"]
+    has_body = "requestBody" in operation
+    has_header = any(place == "header" for place, _ in parameters)
+    implied = {
+        400: has_body or has_header,
+        401: "public" not in allow,
+        403: not {"public", "authenticated"} & set(allow),
+        404: any(place == "path" for place, _ in parameters),
+        412: ("header", "if-match") in parameters,
+        413: has_body,
+        422: is_validated,
+        503: True,
+    }
+    for status, answer in problems(*(status for status, is_implied in implied.items() if is_implied)).items():
+        responses.setdefault(str(status), answer)

@@ -9,9 +9,9 @@ A field's environment variable is its name in capitals; an empty variable counts
 working directory is read too; the environment goes before it.
 """
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -91,6 +91,46 @@ class RedisSettings(_Settings):
         if not value.get_secret_value().startswith(("redis://", "rediss://")):
             raise ValueError("must start with redis:// or rediss://")
         return value
+
+
+class BrokerSettings(BaseServiceSettings, RedisSettings):
+    """What carries events. Redis is there with Kafka too: it also carries what is no event.
+
+    ``kafka_security`` left out follows from the rest: SASL with a username, TLS with it or with a CA file.
+    ``kafka_prefix`` goes before all names in Kafka, for installations that share a cluster. Topics are made with
+    ``kafka_partitions``, ``kafka_replication`` (-1 is the cluster's default) and ``kafka_retention_hours``.
+    """
+
+    events_broker: Literal["redis", "kafka"] = "redis"
+    kafka_bootstrap_servers: str | None = None
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: FilePath | None = None
+    kafka_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
+    kafka_partitions: Annotated[int, Field(ge=1, le=1000)] = 3
+    kafka_replication: Annotated[int, Field(ge=-1, le=9)] = -1
+    kafka_retention_hours: Annotated[int, Field(ge=24)] = 168
+
+    @property
+    def kafka_protocol(self) -> str:
+        """``kafka_security``, given or concluded."""
+        if self.kafka_security:
+            return self.kafka_security
+        if self.kafka_username:
+            return "sasl_ssl"
+        return "ssl" if self.kafka_ca_file else "plaintext"
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.events_broker != "kafka":
+            return self
+        if not self.kafka_bootstrap_servers:
+            raise ValueError("EVENTS_BROKER=kafka needs KAFKA_BOOTSTRAP_SERVERS: host:9092,host:9092")
+        if self.kafka_protocol.startswith("sasl_") and not (self.kafka_username and self.kafka_password):
+            raise ValueError("SASL needs both KAFKA_USERNAME and KAFKA_PASSWORD")
+        return self
 
 
 class ServiceSettings(BaseServiceSettings, IdentitySettings):

@@ -4,6 +4,7 @@
 -- ARGV[1]  position it is known to have reached, "" if none
 -- ARGV[2]  seconds to keep older entries for, "" for ever
 -- ARGV[3…] for each entry: number of fields, then field and value of each
+-- A position that is not one of Redis counts as not reached.
 -- Answers the entries' positions, or an error that starts with STREAMBEHIND and ends with the stream's last position.
 
 local function parts(position)
@@ -23,7 +24,7 @@ if reached ~= '' then
   end
   local last_ms, last_sequence = parts(last)
   local reached_ms, reached_sequence = parts(reached)
-  if last_ms < reached_ms or (last_ms == reached_ms and last_sequence < reached_sequence) then
+  if not reached_ms or last_ms < reached_ms or (last_ms == reached_ms and last_sequence < reached_sequence) then
     return redis.error_reply('STREAMBEHIND ' .. last)
   end
 end

@@ -1,7 +1,9 @@
 """The port to the message broker: what publishing and consuming need of it, whichever it is.
 
-Delivery is at least once and in the order of ``append``. Adapters raise ``BrokerUnavailableError`` for everything
-that passes by itself (no connection, time-out, still loading) and let other errors through.
+Delivery is at least once; events of one subject arrive in the order of ``append`` (ADR 0012 tells what else differs
+between the adapters, and why). Adapters raise ``BrokerUnavailableError`` for everything that passes by itself (no
+connection, time-out, still loading) and let other errors through. Positions are text of the adapter's own; another
+adapter's position counts as one that was never reached.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +33,8 @@ class NoSuchGroupError(BrokerError):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One entry handed to a consumer, who owes an acknowledgement. ``attempt`` counts its deliveries from 1."""
+    """One entry handed to a consumer, who owes an acknowledgement. ``attempt`` counts its deliveries from 1, as far
+    as the broker can tell: never too high."""
 
     stream: str
     position: str
@@ -50,17 +53,17 @@ class Publisher(Protocol):
         after: str | None = None,
         keep_seconds: int | None = None,
     ) -> list[str]:
-        """Append all entries in order, or none; return their positions.
+        """Append all entries in order, or none; return for each the position that the stream reached with it.
 
-        ``after``: a position this stream is known to have reached; if it has not, nothing is appended and
-        ``StreamBehindError`` is raised. No entries: only that check. ``keep_seconds``: then remove entries that are
-        older, by the broker's clock.
+        ``after``: such a position; if the stream has not reached it, nothing is appended and ``StreamBehindError``
+        is raised. No entries: only that check. ``keep_seconds``: then remove entries that are older, by the broker's
+        clock, unless the broker has a retention of its own.
         """
         ...
 
     async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> int:
         """Remove entries older than ``keep_seconds`` that every group has acknowledged, and those older than
-        ``abandon_seconds`` whoever has not; return how many."""
+        ``abandon_seconds`` whoever has not; return how many. A broker with a retention of its own is left to it."""
         ...
 
 
@@ -78,10 +81,17 @@ class Subscriber(Protocol):
         ...
 
     async def claim(self, stream: str, *, group: str, member: str, idle_seconds: float, count: int) -> list[Delivery]:
-        """Take over entries that another member has left unacknowledged for ``idle_seconds``, oldest first."""
+        """Take over entries that another member has left unacknowledged for ``idle_seconds``, oldest first. Where the
+        broker itself hands them on, they come with ``read``."""
         ...
 
-    async def acknowledge(self, stream: str, group: str, positions: Sequence[str]) -> None: ...
+    async def acknowledge(self, stream: str, group: str, positions: Sequence[str]) -> None:
+        """Owe these deliveries no longer, nor those before them that ``read`` gave. Of another's, it does nothing."""
+        ...
+
+    async def waiting(self, stream: str, group: str) -> int:
+        """How many entries the group has not acknowledged."""
+        ...
 
     async def leave(self, stream: str, group: str, member: str) -> None:
         """Forget ``member`` if it owes nothing."""

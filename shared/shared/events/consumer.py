@@ -8,31 +8,29 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from opentelemetry import trace
 
 from shared.database import Database
 from shared.events import metrics
 from shared.events.backoff import backoff_seconds
 from shared.events.broker import Broker, BrokerError, Delivery, NoSuchGroupError
 from shared.events.cancellation import is_cancelled, sleep
+from shared.events.dead_letters import UNREADABLE, Graveyard
 from shared.events.envelope import Event, Header
-from shared.events.handling import DeadLetterError, Handler, Handlers, describe
+from shared.events.handling import DeadLetterError, Handler, Handlers, consuming, describe
 from shared.events.inbox import Inbox
-from shared.events.tracing import context_of
 from shared.exceptions.base import UnavailableError
 from shared.utils.datetime import utc_now
 
 log = structlog.get_logger(__name__)
-tracer = trace.get_tracer(__name__)
 
 DAY_SECONDS = 86_400
-DEAD_SUFFIX = ":dead"
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerSettings:
     """``claim_idle_seconds`` exceeds the longest a handler takes; ``attempts`` are made by one process on end,
-    ``deliveries`` are of an event that ends processes; ``remember_seconds`` exceeds the outbox's retention."""
+    ``deliveries`` are of an event that ends processes; a settled entry waits for its acknowledgement no longer than
+    ``acknowledge_seconds`` and the handling of one more; ``remember_seconds`` exceeds the outbox's retention."""
 
     batch_size: int = 16
     wait_seconds: float = 2.0
@@ -42,7 +40,9 @@ class ConsumerSettings:
     longest_backoff_seconds: float = 10.0
     claim_seconds: float = 5.0
     claim_idle_seconds: float = 30.0
-    dead_keep_seconds: int = 30 * DAY_SECONDS
+    acknowledge_seconds: float = 1.0
+    observe_seconds: float = 5.0
+    dead_keep_seconds: float = 90 * DAY_SECONDS
     remember_seconds: float = 30 * DAY_SECONDS
     housekeeping_seconds: float = 3600.0
 
@@ -54,10 +54,10 @@ class NotConsumingError(Exception):
 class EventConsumer:
     """Consumes for one service. Any number of processes may run it: they share the work of the group ``<service>``.
 
-    Entries are taken in order and acknowledged after the handler's transaction is committed; the event's id in that
-    transaction makes a second delivery harmless. A failed attempt is repeated with growing pauses, the following
-    entries waiting behind it, and ends in the stream ``<stream>:dead`` with its reason. An absent database is no
-    failure of the event: it is waited for. What a process leaves unacknowledged, another takes over.
+    Entries are taken in order and acknowledged, in batches, after the handler's transaction is committed; the event's
+    id in that transaction makes a second delivery harmless. A failed attempt is repeated with growing pauses, the
+    following entries waiting behind it, and ends in ``<service>_dead_letters`` with its reason. An absent database is
+    no failure of the event: it is waited for. What a process leaves unacknowledged, another takes over.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class EventConsumer:
         settings: ConsumerSettings | None = None,
     ) -> None:
         self._database, self._broker, self._group = database, broker, service
-        self._handlers, self._inbox = Handlers(handlers), Inbox(service)
+        self._handlers, self._inbox, self._graveyard = Handlers(handlers), Inbox(service), Graveyard(service)
         self._settings = settings or ConsumerSettings()
         self._member = str(uuid4())
         self._is_subscribed = False
         self._trouble: str | None = "it has not started"
-        self._claim_due = self._housekeeping_due = 0.0
+        self._claim_due = self._housekeeping_due = self._observation_due = 0.0
 
     async def run(self) -> None:
         """Consume until cancelled, through absences and losses of the broker and of the database."""
@@ -110,9 +110,9 @@ class EventConsumer:
             for stream in streams:
                 await self._broker.subscribe(stream, self._group)
             self._is_subscribed, self._trouble = True, None
-        for delivery in await self._left_by_others():
-            await self._settle(delivery)
+        await self._take_over()
         await self._keep_house()
+        await self._observe()
         arrived = await self._broker.read(
             streams,
             group=self._group,
@@ -120,41 +120,53 @@ class EventConsumer:
             count=self._settings.batch_size,
             wait_seconds=self._settings.wait_seconds,
         )
-        for delivery in arrived:
-            await self._settle(delivery)
+        await self._settle(arrived)
 
-    async def _left_by_others(self) -> list[Delivery]:
+    async def _take_over(self) -> None:
+        """Settle what others left, one entry at a time: a delivery is counted for the one that ended them only."""
         if time.monotonic() < self._claim_due:
-            return []
-        found: list[Delivery] = []
+            return
         for stream in self._handlers.streams:
-            found += await self._broker.claim(
-                stream,
-                group=self._group,
-                member=self._member,
-                idle_seconds=self._settings.claim_idle_seconds,
-                count=self._settings.batch_size,
-            )
-        if not found:
-            self._claim_due = time.monotonic() + self._settings.claim_seconds
-        return found
+            while left := await self._broker.claim(
+                stream, group=self._group, member=self._member, idle_seconds=self._settings.claim_idle_seconds, count=1
+            ):
+                await self._settle(left)
+        self._claim_due = time.monotonic() + self._settings.claim_seconds
 
-    async def _settle(self, delivery: Delivery) -> None:
-        """Bring one delivery to its outcome, then acknowledge it."""
-        kind = "unreadable"
+    async def _settle(self, deliveries: Sequence[Delivery]) -> None:
+        """Bring each to its outcome, in order, and acknowledge those that have one, also if the rest is interrupted."""
+        settled: list[Delivery] = []
+        due = time.monotonic() + self._settings.acknowledge_seconds
+        try:
+            for delivery in deliveries:
+                await self._settle_one(delivery)
+                settled.append(delivery)
+                if time.monotonic() > due:
+                    await self._acknowledge(settled)
+                    settled, due = [], time.monotonic() + self._settings.acknowledge_seconds
+        finally:
+            await self._acknowledge(settled)
+
+    async def _acknowledge(self, settled: Sequence[Delivery]) -> None:
+        for stream in self._handlers.streams:
+            positions = [delivery.position for delivery in settled if delivery.stream == stream]
+            if positions:
+                await self._broker.acknowledge(stream, self._group, positions)
+
+    async def _settle_one(self, delivery: Delivery) -> None:
+        header: Header | None = None
         try:
             header = self._handlers.header(delivery.fields)
-            kind = header.type
             outcome = await self._outcome(delivery, header)
         except DeadLetterError as error:
-            await self._bury(delivery, kind=kind, reason=str(error))
+            await self._bury(delivery, header, error)
             outcome = "dead"
-        await self._broker.acknowledge(delivery.stream, self._group, [delivery.position])
-        metrics.EVENTS_CONSUMED.labels(self._group, kind, outcome).inc()
+        metrics.EVENTS_CONSUMED.labels(self._group, header.type if header else UNREADABLE, outcome).inc()
 
     async def _outcome(self, delivery: Delivery, header: Header) -> str:
         if delivery.attempt > self._settings.deliveries:
-            raise DeadLetterError(f"delivered {delivery.attempt} times without an outcome")
+            reason = f"delivered {delivery.attempt} times without an outcome"
+            raise DeadLetterError(reason, attempts=delivery.attempt)
         found = self._handlers.find(header, delivery.fields)
         return await self._attempt(header, *found) if found else "ignored"
 
@@ -170,45 +182,57 @@ class EventConsumer:
                 failures += 1
                 metrics.EVENTS_RETRIED.labels(self._group, header.type).inc()
                 if failures >= self._settings.attempts:
-                    raise DeadLetterError(f"{failures} attempts failed, the last with {describe(error)}") from error
+                    reason = f"{failures} attempts failed, the last with {describe(error)}"
+                    raise DeadLetterError(reason, attempts=failures) from error
                 await self._pause(failures, describe(error), event=header)
 
     async def _handle(self, header: Header, handler: Handler[Any], event: Event[Any]) -> str:
-        with tracer.start_as_current_span(
-            f"consume {header.type}",
-            context=context_of(header.traceparent),
-            kind=trace.SpanKind.CONSUMER,
-            attributes={"messaging.message.id": str(header.id), "messaging.consumer.group.name": self._group},
-        ):
+        with consuming(header, self._group):
             async with self._database.begin() as session:
-                if not await self._inbox.take(session, header.id):
-                    return "repeated"
-                await handler.handle(session, event)
-        metrics.EVENTS_LAG.labels(self._group).observe(max(0.0, (utc_now() - event.time).total_seconds()))
-        return "handled"
+                outcome = await handler.handle_once(session, self._inbox, event)
+        if outcome == "handled":
+            metrics.EVENTS_LAG.labels(self._group).observe(max(0.0, (utc_now() - event.time).total_seconds()))
+        return outcome
 
-    async def _bury(self, delivery: Delivery, *, kind: str, reason: str) -> None:
-        """Put the entry among the dead letters, with what is needed to judge it and to send it again."""
-        letter = {
-            **delivery.fields,
-            "reason": reason,
-            "group": self._group,
-            "stream": delivery.stream,
-            "position": delivery.position,
-            "buried_at": utc_now().isoformat(),
-        }
-        dead = f"{delivery.stream}{DEAD_SUFFIX}"
-        await self._broker.append(dead, [letter], keep_seconds=self._settings.dead_keep_seconds)
-        log.error("event is a dead letter", stream=dead, position=delivery.position, type=kind, reason=reason)
+    async def _bury(self, delivery: Delivery, header: Header | None, why: DeadLetterError) -> None:
+        """Put the entry among the dead letters; an absent database is waited for here too."""
+        absences = 0
+        while True:
+            try:
+                async with self._database.begin() as session:
+                    await self._graveyard.bury(session, delivery, header=header, why=why)
+            except UnavailableError as error:
+                absences += 1
+                await self._pause(absences, describe(error), event=header)
+            else:
+                break
+        log.error(
+            "event is a dead letter",
+            group=self._group,
+            stream=delivery.stream,
+            position=delivery.position,
+            event_id=str(header.id) if header else None,
+            reason=str(why),
+        )
 
     async def _keep_house(self) -> None:
         if time.monotonic() < self._housekeeping_due:
             return
         async with self._database.begin() as session:
             await self._inbox.forget(session, after_seconds=self._settings.remember_seconds)
+            await self._graveyard.forget(session, after_seconds=self._settings.dead_keep_seconds)
         for stream in self._handlers.streams:
             await self._broker.forget_absent(stream, self._group, idle_seconds=self._settings.housekeeping_seconds)
         self._housekeeping_due = time.monotonic() + self._settings.housekeeping_seconds
+
+    async def _observe(self) -> None:
+        if time.monotonic() < self._observation_due:
+            return
+        async with self._database.begin() as session:
+            metrics.DEAD_LETTERS.labels(self._group).set(await self._graveyard.count(session))
+        for stream in self._handlers.streams:
+            metrics.EVENTS_WAITING.labels(self._group, stream).set(await self._broker.waiting(stream, self._group))
+        self._observation_due = time.monotonic() + self._settings.observe_seconds
 
     async def _pause(self, failures: int, reason: str, *, event: Header | None = None) -> None:
         seconds = backoff_seconds(

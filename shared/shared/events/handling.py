@@ -1,19 +1,29 @@
 """From a stream entry to a handler and its event; what cannot be read is told apart from what is not for us."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from opentelemetry import trace
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from shared.database import WriteSession
 from shared.events.envelope import DataT, Event, Header
+from shared.events.inbox import Inbox
 from shared.events.outbox import EVENT_FIELD
+from shared.events.tracing import context_of
+
+tracer = trace.get_tracer(__name__)
 
 
 class DeadLetterError(Exception):
     """No further attempt will help: not an event, data of another shape than its schema says, or enough attempts."""
+
+    def __init__(self, reason: str, *, attempts: int = 0) -> None:
+        super().__init__(reason)
+        self.attempts = attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,13 @@ class Handler(Generic[DataT]):
 
     def parse(self, text: str) -> Event[DataT]:
         return Event[self.payload].model_validate_json(text)  # type: ignore[name-defined]  # a class known at run time
+
+    async def handle_once(self, session: WriteSession, inbox: Inbox, event: Event[DataT]) -> str:
+        """Handle the event unless it was before; "handled" or "repeated"."""
+        if not await inbox.take(session, event.id):
+            return "repeated"
+        await self.handle(session, event)
+        return "handled"
 
 
 class Handlers:
@@ -65,6 +82,16 @@ class Handlers:
             return handler, handler.parse(fields[EVENT_FIELD])
         except ValidationError as error:
             raise DeadLetterError(f"data is not {header.dataschema}: {describe(error)}") from None
+
+
+def consuming(header: Header, group: str) -> AbstractContextManager[trace.Span]:
+    """A span of the trace that the event was published in."""
+    return tracer.start_as_current_span(
+        f"consume {header.type}",
+        context=context_of(header.traceparent),
+        kind=trace.SpanKind.CONSUMER,
+        attributes={"messaging.message.id": str(header.id), "messaging.consumer.group.name": group},
+    )
 
 
 def describe(error: Exception) -> str:

@@ -27,3 +27,9 @@ EVENTS_LAG = Histogram(
     ["service"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+EVENTS_WAITING = Gauge(
+    "smartcourse_events_waiting",
+    "Entries of the stream that the service has not acknowledged; every process tells the service's number",
+    ["service", "stream"],
+)
+DEAD_LETTERS = Gauge("smartcourse_dead_letters", "Events given up that nobody has replayed or discarded", ["service"])

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 
 from shared.events.broker import BrokerError, BrokerUnavailableError, Delivery, NoSuchGroupError, StreamBehindError
 from shared.events.cancellation import kept_cancellation
+from shared.telemetry.pools import watch_redis
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 4.0
@@ -40,6 +41,7 @@ class RedisBroker:
         self._redis: Any = Redis.from_url(
             url,
             decode_responses=True,
+            encoding_errors="replace",
             protocol=2,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
             socket_timeout=ANSWER_TIMEOUT_SECONDS,
@@ -47,6 +49,7 @@ class RedisBroker:
             retry=Retry(NoBackoff(), 0),
             client_name="smartcourse-events",
         )
+        watch_redis("redis-events", self._redis)
         self._append = self._redis.register_script(_APPEND)
         self._claim_cursor: dict[tuple[str, str], str] = {}
 
@@ -133,6 +136,16 @@ class RedisBroker:
             async with _translated():
                 await self._redis.xack(stream, group, *positions)
 
+    async def waiting(self, stream: str, group: str) -> int:
+        async with _translated():
+            for each in await self._redis.xinfo_groups(stream):
+                if each["name"] == group:
+                    unread = each["lag"]  # None after entries were deleted out of turn
+                    if unread is None:
+                        unread = await self._redis.xlen(stream) - each["pending"]
+                    return int(each["pending"]) + max(0, int(unread))
+        raise NoSuchGroupError(f"{stream} has no group {group}")
+
     async def leave(self, stream: str, group: str, member: str) -> None:
         async with _translated():
             owed = await self._redis.xpending_range(stream, group, min="-", max="+", count=1, consumername=member)
@@ -156,7 +169,7 @@ async def _translated() -> AsyncIterator[None]:
     except _PASSING as error:
         raise BrokerUnavailableError(f"{type(error).__name__}: {error}") from error
     except redis_errors.ResponseError as error:
-        if str(error).startswith(("NOGROUP", "UNBLOCKED", "no such key", "ERR no such key")):
+        if str(error).startswith(("NOGROUP", "UNBLOCKED", "no such key")):
             raise NoSuchGroupError(str(error)) from error
         if str(error).startswith(("LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "TRYAGAIN", "BUSY ")):
             raise BrokerUnavailableError(str(error)) from error

@@ -19,6 +19,7 @@ from shared.events.cancellation import is_cancelled, sleep
 from shared.events.envelope import STREAM_PREFIX
 from shared.events.lease import Lease, LeaseLostError
 from shared.events.outbox import channel, outbox_tables
+from shared.events.publishing import record_published
 from shared.events.store import OutboxStore, Pending
 from shared.events.wakeup import Wakeup
 
@@ -110,6 +111,7 @@ class OutboxRelay:
         for (stream, keep_seconds), run in runs:
             batch = list(run)
             payloads = [entry.payload for entry in batch]
+            began_ns = time.time_ns()
             try:
                 positions = await self._broker.append(
                     stream, payloads, after=reached.get(stream), keep_seconds=keep_seconds
@@ -117,6 +119,7 @@ class OutboxRelay:
             except StreamBehindError as lost:
                 await self._restore(lost, reached)
                 return  # what is published anew comes first
+            record_published(stream, payloads, began_ns=began_ns)
             await self._store.mark([entry.position for entry in batch], positions)
             reached[stream] = positions[-1]
             metrics.OUTBOX_PUBLISHED.labels(self._service, stream).inc(len(batch))

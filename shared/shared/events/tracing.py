@@ -1,18 +1,13 @@
-"""Carry the W3C trace context with an event, so that the consumer's work joins the publishing request's trace."""
+"""Carry the W3C trace context with an event, so that publishing and consuming it join the trace of its cause."""
 
-from opentelemetry.context import Context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry import trace
 
-_propagator = TraceContextTextMapPropagator()
+from shared.telemetry.tracing import context_of, traceparent_of
+
+__all__ = ["context_of", "current_traceparent"]
 
 
 def current_traceparent() -> str | None:
     """The ``traceparent`` header value of the current span, or None outside a trace."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent")
-
-
-def context_of(traceparent: str | None) -> Context:
-    """The context to start a consumer's span in; an absent or malformed value gives one without a parent."""
-    return _propagator.extract({"traceparent": traceparent} if traceparent else {}, context=Context())
+    span = trace.get_current_span()
+    return traceparent_of(span) if span.get_span_context().is_valid else None

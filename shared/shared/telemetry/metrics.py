@@ -1,18 +1,9 @@
-"""Prometheus metrics and the listener that serves them, apart from the service's own port."""
+"""The listener that serves a process's Prometheus metrics, apart from the service's own port."""
 
 import threading
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
-
-REQUESTS = Counter("http_requests", "Requests answered.", ["method", "route", "status"])
-REQUEST_SECONDS = Histogram(
-    "http_request_duration_seconds",
-    "Time from a request's arrival to the end of its answer.",
-    ["method", "route"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-REQUESTS_IN_PROGRESS = Gauge("http_requests_in_progress", "Requests that are being answered.")
+from prometheus_client import start_http_server
 
 
 class MetricsListener:

@@ -4,31 +4,29 @@ import secrets
 import shutil
 import signal
 import sys
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.testing.processes import Process, ServerError, free_port
+from shared.testing.processes import ServerError
+from shared.testing.server import Server
 
 DATABASE = "smartcourse"
 
 
-class MongoServer:
-    """A running server with the administrator ``root`` and the user ``course`` (readWrite on ``smartcourse``)."""
+class MongoServer(Server):
+    """A running server with the administrator ``root`` and the user ``course`` (readWrite on ``smartcourse``).
+
+    Acknowledged writes survive ``kill``.
+    """
+
+    name = "mongodb"
+    close_signal = signal.SIGKILL
 
     def __init__(self) -> None:
-        self.host = "127.0.0.1"
-        self.port = free_port()
         self.password = secrets.token_hex(16)
         self.root_password = secrets.token_hex(16)
-        self._folder = Path(tempfile.mkdtemp(prefix="smartcourse-mongodb-"))
-        self._process: Process | None = None
-        try:
-            self._make_users()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
+        super().__init__()
 
     @property
     def admin_url(self) -> str:
@@ -46,46 +44,22 @@ class MongoServer:
         async with AsyncMongoClient[dict[str, Any]](self.admin_url) as client:
             await client.drop_database(name)
 
-    def start(self) -> None:
-        """Start it, on the same port and data as before."""
-        self._start("--auth")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def kill(self) -> None:
-        """Stop it without warning; acknowledged writes survive that."""
-        if self._process is not None:
-            self._process.stop(signal.SIGKILL)
-            self._process = None
-
-    def close(self) -> None:
-        """Stop it for good and remove its data, which needs no orderly end."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _make_users(self) -> None:
+    def _set_up(self) -> None:
         """It has no localhost exception: users are made while it asks for no password."""
         from pymongo import MongoClient
 
-        self._start()
+        self._run(self._command()[:-1])
         with MongoClient[dict[str, Any]](self.host, self.port) as client:
             client.admin.command("createUser", "root", pwd=self.root_password, roles=["root"])
             role = {"role": "readWrite", "db": DATABASE}
             client.admin.command("createUser", "course", pwd=self.password, roles=[role])
         self.kill()
+        self.start()
 
-    def _start(self, *options: str) -> None:
-        command = [_binary(), "--host", self.host, "--port", str(self.port), "--sync-on-commit", "--cache-size", "128M"]
-        storage = ["--storage-path", str(self._folder / "data"), "--log-level", "WARNING"]
-        self._process = Process([*command, *storage, *options], log=self._folder / "log")
-        self._process.wait_until(self._answers)
+    def _command(self) -> Sequence[str]:
+        address = ["--host", self.host, "--port", str(self.port), "--log-level", "WARNING"]
+        storage = ["--sync-on-commit", "--cache-size", "128M", "--storage-path", str(self._folder / "data")]
+        return [_binary(), *address, *storage, "--auth"]
 
     def _answers(self) -> bool:
         from pymongo import MongoClient

@@ -7,14 +7,14 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 
 from shared.migrations import Migrations
-from shared.testing.processes import Process, ServerError, free_port, program
+from shared.testing.processes import ServerError, program
+from shared.testing.server import Server
 
 SERVICES = ("user", "course", "notification")
 INIT_SQL = Path(__file__).resolve().parents[3] / "infrastructure" / "postgres" / "init.sql"
@@ -34,25 +34,18 @@ _SETTINGS = {
 }
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """A running server; ``infrastructure/postgres/init.sql`` made its database ``smartcourse`` and all roles."""
 
+    name = "postgres"
+    stop_signal = signal.SIGINT  # at once, ending every connection
+
     def __init__(self) -> None:
-        self.host = "127.0.0.1"
-        self.port = free_port()
         self.database = "smartcourse"
         self.passwords = {service: secrets.token_hex(16) for service in SERVICES}
         self._admin_password = secrets.token_hex(16)
-        self._folder = Path(tempfile.mkdtemp(prefix="smartcourse-postgres-"))
-        self._process: Process | None = None
         self._databases = 0
-        try:
-            self._initialise()
-            self.start()
-            self.provision(self.database)
-        except BaseException:
-            self.close()
-            raise
+        super().__init__()
 
     @property
     def admin_url(self) -> str:
@@ -85,31 +78,14 @@ class PostgresServer:
         }
         _run([_binary("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", str(INIT_SQL)], environment)
 
-    def start(self) -> None:
-        """Start it, on the same port and data as before."""
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        data = ["-D", str(self._folder / "data"), "-p", str(self.port)]
-        self._process = Process(
-            [*_as_postgres(), _binary("postgres"), *data, *settings],
-            log=self._folder / "log",
-            stop_signal=signal.SIGINT,
-        )
-        self._process.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Stop it at once, ending every connection."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-
-    def restart(self) -> None:
-        self.stop()
+    def _set_up(self) -> None:
+        self._initialise()
         self.start()
+        self.provision(self.database)
 
-    def close(self) -> None:
-        """Stop it for good and remove its data."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _command(self) -> Sequence[str]:
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        return [*_as_postgres(), _binary("postgres"), "-D", str(self._folder / "data"), "-p", str(self.port), *settings]
 
     def _initialise(self) -> None:
         password_file = self._folder / "password"

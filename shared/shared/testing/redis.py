@@ -1,32 +1,24 @@
 """Redis as Debian packages it, without persistence."""
 
 import secrets
-import shutil
 import socket
-import tempfile
-from pathlib import Path
+from collections.abc import Sequence
 
-from shared.testing.processes import Process, free_port, program
+from shared.testing.processes import program
+from shared.testing.server import Server
 
 PACKAGE = "redis-server"
 
 
-class RedisServer:
-    """A running server with a password."""
+class RedisServer(Server):
+    """A running server with a password. It comes back empty from every stop."""
+
+    name = "redis"
 
     def __init__(self) -> None:
-        self.host = "127.0.0.1"
-        self.port = free_port()
         self.password = secrets.token_hex(16)
         self._binary = program("redis-server", package=PACKAGE)
-        self._folder = Path(tempfile.mkdtemp(prefix="smartcourse-redis-"))
-        self._process: Process | None = None
-        self._configure()
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
+        super().__init__()
 
     @property
     def url(self) -> str:
@@ -39,33 +31,17 @@ class RedisServer:
         async with Redis.from_url(self.url) as client:
             await client.flushall()
 
-    def start(self) -> None:
-        """Start it, empty, on the same port as before."""
-        self._process = Process([self._binary, str(self._folder / "redis.conf")], log=self._folder / "log")
-        self._process.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Stop it; what it held is lost."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        """Stop it for good."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _configure(self) -> None:
+    def _set_up(self) -> None:
         path = self._folder / "redis.conf"
         path.touch(0o600)
         path.write_text(
             f"bind {self.host}\nport {self.port}\nrequirepass {self.password}\n"
             f'dir {self._folder}\nsave ""\nappendonly no\n'
         )
+        self.start()
+
+    def _command(self) -> Sequence[str]:
+        return [self._binary, str(self._folder / "redis.conf")]
 
     def _answers(self) -> bool:
         try:

@@ -16,36 +16,42 @@ A server that is not installed fails the tests that need it, naming the package:
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from shared.testing.kafka import KafkaServer
 from shared.testing.mongodb import MongoServer
 from shared.testing.postgres import PostgresServer, TestDatabase
 from shared.testing.processes import ServerError
 from shared.testing.redis import RedisServer
 
-__all__ = ["MongoServer", "PostgresServer", "RedisServer", "ServerError", "TestDatabase"]
+__all__ = ["KafkaServer", "MongoServer", "PostgresServer", "RedisServer", "ServerError", "TestDatabase"]
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """PostgreSQL 15 with the database ``smartcourse`` and its roles."""
-    server = PostgresServer()
-    yield server
-    server.close()
+    with closing(PostgresServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """Redis 7 with a password, empty."""
-    server = RedisServer()
-    yield server
-    server.close()
+    with closing(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def mongo_server() -> Iterator[MongoServer]:
     """A server of MongoDB's wire protocol with the users ``root`` and ``course``."""
-    server = MongoServer()
-    yield server
-    server.close()
+    with closing(MongoServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[KafkaServer]:
+    """Kafka 4 without topics, which it does not make by itself."""
+    with closing(KafkaServer()) as server:
+        yield server

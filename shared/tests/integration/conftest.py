@@ -1,14 +1,17 @@
-"""A service made of two revisions, on a database of its own."""
+"""A service made of two revisions, on a database of its own; and both brokers."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from shared.database import Database
-from shared.testing.servers import PostgresServer, TestDatabase
+from shared.events.broker import Broker
+from shared.testing.brokers import KafkaRig, RedisRig, Rig
+from shared.testing.servers import PostgresServer, RedisServer, TestDatabase
 
 FIRST = '''
 """Things."""
@@ -94,3 +97,38 @@ async def database(things: TestDatabase) -> AsyncIterator[Database]:
                         statement_timeout_seconds=1)  # fmt: skip
     yield database
     await database.dispose()
+
+
+@pytest.fixture
+async def redis_rig(redis_server: RedisServer) -> RedisRig:
+    await redis_server.flush()
+    return RedisRig(redis_server)
+
+
+@pytest.fixture(params=["redis", "kafka"])
+async def rig(request: pytest.FixtureRequest) -> Rig:
+    """The test holds for both brokers."""
+    server = request.getfixturevalue(f"{request.param}_server")
+    rig = KafkaRig(server) if request.param == "kafka" else RedisRig(server)
+    await rig.lose()
+    return rig
+
+
+@pytest.fixture
+async def broker(rig: Rig) -> AsyncIterator[Broker]:
+    """A client of the service that publishes."""
+    broker = rig.broker()
+    yield broker
+    await broker.aclose()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Wait until what is asked becomes so: `await eventually(is_so)`."""
+
+    async def wait(is_so: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
+        async with asyncio.timeout(seconds):
+            while not await is_so():  # noqa: ASYNC110 - servers set no asyncio.Event
+                await asyncio.sleep(0.02)
+
+    return wait

@@ -1,4 +1,4 @@
-"""From the stream to its effect, on real PostgreSQL and Redis."""
+"""From the stream to its effect, on real PostgreSQL, Redis and Kafka."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,19 +9,22 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from redis.asyncio import Redis
+from prometheus_client import REGISTRY
 
 from shared.database import Database, WriteSession
+from shared.events.broker import Broker, BrokerError
 from shared.events.consumer import ConsumerSettings, EventConsumer, NotConsumingError
+from shared.events.dead_letters import DeadLetter, DeadLetters, dead_letters_table
 from shared.events.envelope import Event
 from shared.events.handling import Handler
 from shared.events.inbox import processed_table
 from shared.events.outbox import EVENT_FIELD, add, outbox_tables
-from shared.events.redis_streams import RedisBroker
 from shared.events.relay import OutboxRelay, RelaySettings
 from shared.events.user import UserRegistered
 from shared.exceptions.base import UnavailableError
-from shared.testing.servers import PostgresServer, RedisServer
+from shared.schemas.pagination import PageQuery
+from shared.testing.brokers import Rig
+from shared.testing.servers import PostgresServer
 
 STREAM = UserRegistered.event_type.stream
 GROUP = "notification"
@@ -38,6 +41,7 @@ QUICK = ConsumerSettings(
 metadata = sa.MetaData()
 effects = sa.Table("effects", metadata, sa.Column("user_id", sa.Integer))
 processed = processed_table(metadata, GROUP)
+dead_letters_table(metadata, GROUP)
 outbox_tables(metadata, "user")
 
 
@@ -56,18 +60,11 @@ async def database(url: str) -> AsyncIterator[Database]:
     await database.dispose()
 
 
-@pytest.fixture
-async def redis(redis_server: RedisServer) -> AsyncIterator[Any]:
-    await redis_server.flush()
-    async with Redis.from_url(redis_server.url, decode_responses=True, protocol=2) as client:
-        yield client
-
-
 @dataclass
 class Welcomes:
     """A handler whose behaviour by person a test sets."""
 
-    before: dict[int, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    before: dict[int, Callable[[], Awaitable[Any]]] = field(default_factory=dict)
     attempts: list[int] = field(default_factory=list)
 
     async def handle(self, session: WriteSession, event: Event[UserRegistered]) -> None:
@@ -80,9 +77,9 @@ class Welcomes:
 
 @asynccontextmanager
 async def consuming(
-    database: Database, redis_server: RedisServer, welcomes: Welcomes, settings: ConsumerSettings = QUICK
+    database: Database, rig: Rig, welcomes: Welcomes, settings: ConsumerSettings = QUICK
 ) -> AsyncIterator[EventConsumer]:
-    broker = RedisBroker(redis_server.url)
+    broker = rig.broker("notification-service")
     handlers = [Handler(UserRegistered, welcomes.handle)]
     consumer = EventConsumer(database=database, broker=broker, service=GROUP, handlers=handlers, settings=settings)
     task = asyncio.create_task(consumer.run())
@@ -99,15 +96,8 @@ def registration(user_id: int) -> Event[UserRegistered]:
     return Event.of(UserRegistered(user_id=user_id, email=f"{user_id}@x.example", full_name="N", role="student"))
 
 
-async def deliver(redis: Any, *events: Event[UserRegistered]) -> None:
-    for event in events:
-        await redis.xadd(STREAM, {EVENT_FIELD: event.model_dump_json()})
-
-
-async def eventually(is_so: Callable[[], Awaitable[bool]], *, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not await is_so():  # noqa: ASYNC110 - servers set no asyncio.Event
-            await asyncio.sleep(0.02)
+async def deliver(broker: Broker, *events: Event[UserRegistered]) -> None:
+    await broker.append(STREAM, [{EVENT_FIELD: event.model_dump_json()} for event in events])
 
 
 async def effective(database: Database) -> list[int]:
@@ -115,16 +105,17 @@ async def effective(database: Database) -> list[int]:
         return list(await session.scalars(sa.select(effects.c.user_id)))
 
 
-async def settled(redis: Any) -> bool:
+async def settled(broker: Broker) -> bool:
     """Everything was delivered and acknowledged."""
-    if not await redis.exists(STREAM) or not (groups := await redis.xinfo_groups(STREAM)):
+    try:
+        return await broker.waiting(STREAM, GROUP) == 0
+    except BrokerError:  # the group is made by its first member
         return False
-    last = (await redis.xinfo_stream(STREAM))["last-generated-id"]
-    return bool(groups[0]["pending"] == 0 and groups[0]["last-delivered-id"] == last)
 
 
-async def dead_letters(redis: Any) -> list[dict[str, str]]:
-    return [fields for _, fields in await redis.xrange(f"{STREAM}:dead")]
+async def dead_letters(database: Database) -> list[DeadLetter]:
+    page = await DeadLetters(database, GROUP, []).page(PageQuery())
+    return page.items[::-1]
 
 
 def failing(times: int, error: Exception) -> Callable[[], Awaitable[None]]:
@@ -138,27 +129,27 @@ def failing(times: int, error: Exception) -> Callable[[], Awaitable[None]]:
 
 
 async def test_events_from_before_the_first_consumer_have_their_effect(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
-    await deliver(redis, registration(1), registration(2))
-    async with consuming(database, redis_server, Welcomes()):
-        await deliver(redis, registration(3))
-        await eventually(lambda: settled(redis))
+    await deliver(broker, registration(1), registration(2))
+    async with consuming(database, rig, Welcomes()):
+        await deliver(broker, registration(3))
+        await eventually(lambda: settled(broker))
     assert await effective(database) == [1, 2, 3]
 
 
 async def test_an_event_delivered_twice_has_its_effect_once(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
     event = registration(1)
-    await deliver(redis, event, event, registration(2), event)
-    async with consuming(database, redis_server, Welcomes()), consuming(database, redis_server, Welcomes()):
-        await eventually(lambda: settled(redis))
+    await deliver(broker, event, event, registration(2), event)
+    async with consuming(database, rig, Welcomes()), consuming(database, rig, Welcomes()):
+        await eventually(lambda: settled(broker))
     assert sorted(await effective(database)) == [1, 2]
 
 
 async def test_what_a_crashed_consumer_left_is_taken_over(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
     entered = asyncio.Event()
 
@@ -166,106 +157,111 @@ async def test_what_a_crashed_consumer_left_is_taken_over(
         entered.set()
         await asyncio.sleep(3600)
 
-    await deliver(redis, registration(1), registration(2))
-    async with consuming(database, redis_server, Welcomes({1: hang})):
+    await deliver(broker, registration(1), registration(2))
+    async with consuming(database, rig, Welcomes({1: hang})):
         await entered.wait()
     assert await effective(database) == [], "the transaction of the crashed handler is rolled back"
-    async with consuming(database, redis_server, Welcomes()):
-        await eventually(lambda: settled(redis))
+    async with consuming(database, rig, Welcomes()):
+        await eventually(lambda: settled(broker))
     assert await effective(database) == [1, 2]
 
 
 async def test_an_entry_that_ends_every_consumer_becomes_a_dead_letter(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
-    await deliver(redis, registration(1))
-    broker = RedisBroker(redis_server.url)
-    await broker.subscribe(STREAM, GROUP)
-    await broker.read([STREAM], group=GROUP, member="1", count=1, wait_seconds=0.1)
-    for member in ("2", "3"):  # each takes it over and ends
-        await broker.claim(STREAM, group=GROUP, member=member, idle_seconds=0, count=1)
-    await broker.aclose()
-    async with consuming(database, redis_server, Welcomes()):
-        await eventually(lambda: settled(redis))
-    assert [letter["reason"] for letter in await dead_letters(redis)] == ["delivered 4 times without an outcome"]
-    assert await effective(database) == []
+    await deliver(broker, registration(1), registration(2))
+    for member in ("1", "2", "3"):  # each is given it and ends
+        victim = rig.broker("notification-service")
+        await victim.subscribe(STREAM, GROUP)
+        taken = await victim.claim(STREAM, group=GROUP, member=member, idle_seconds=0, count=1)
+        while not taken:
+            taken = await victim.read([STREAM], group=GROUP, member=member, count=2, wait_seconds=0.2)
+        await victim.aclose()
+    async with consuming(database, rig, Welcomes()):
+        await eventually(lambda: settled(broker))
+    assert [letter.reason for letter in await dead_letters(database)] == ["delivered 4 times without an outcome"]
+    assert await effective(database) == [2], "what was delivered along with it is not taken for its like"
 
 
 async def test_a_handler_that_fails_is_tried_again_in_order(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
     welcomes = Welcomes({1: failing(2, ValueError("not yet"))})
-    await deliver(redis, registration(1), registration(2))
-    async with consuming(database, redis_server, welcomes):
-        await eventually(lambda: settled(redis))
+    await deliver(broker, registration(1), registration(2))
+    async with consuming(database, rig, welcomes):
+        await eventually(lambda: settled(broker))
     assert welcomes.attempts == [1, 1, 1, 2]
     assert await effective(database) == [1, 2], "failed attempts left no effect"
-    assert await dead_letters(redis) == []
+    assert await dead_letters(database) == []
 
 
 async def test_a_poisonous_event_is_buried_with_its_reason_and_the_next_ones_arrive(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
     poison = registration(1)
-    await redis.xadd(STREAM, {EVENT_FIELD: "no event"})
-    await deliver(redis, poison, registration(2))
-    async with consuming(database, redis_server, Welcomes({1: failing(99, ValueError("never"))})):
-        await eventually(lambda: settled(redis))
+    await broker.append(STREAM, [{EVENT_FIELD: "no event\x00"}])
+    await deliver(broker, poison, registration(2))
+    async with consuming(database, rig, Welcomes({1: failing(99, ValueError("never"))})):
+        await eventually(lambda: settled(broker))
     assert await effective(database) == [2]
-    unreadable, failed = await dead_letters(redis)
-    assert unreadable["reason"] == "not an event: document: json_invalid"
-    assert failed["reason"] == "3 attempts failed, the last with ValueError: never"
-    assert (failed["group"], failed["stream"]) == (GROUP, STREAM)
-    assert Event[UserRegistered].model_validate_json(failed[EVENT_FIELD]) == poison, "it can be sent again"
+    unreadable, failed = await dead_letters(database)
+    assert (unreadable.type, unreadable.event_id, unreadable.attempts) == ("unreadable", None, 0)
+    assert unreadable.reason == "not an event: document: json_invalid"
+    assert failed.reason == "3 attempts failed, the last with ValueError: never"
+    assert (failed.type, failed.event_id, failed.attempts) == ("user.registered", poison.id, 3)
+    assert failed.stream == STREAM
+    assert Event[UserRegistered].model_validate_json(failed.fields[EVENT_FIELD]) == poison, "it can be tried again"
 
 
-async def test_a_buried_event_has_its_effect_when_it_is_sent_again(
-    database: Database, redis: Any, redis_server: RedisServer
+async def test_an_event_that_is_buried_twice_is_one_dead_letter(
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
-    await deliver(redis, registration(1))
-    async with consuming(database, redis_server, Welcomes({1: failing(3, ValueError("until repaired"))})):
-        await eventually(lambda: settled(redis))
-        await redis.xadd(STREAM, (await dead_letters(redis))[0])
-        await eventually(lambda: settled(redis))
-    assert await effective(database) == [1]
+    poison = registration(1)
+    await deliver(broker, poison, poison)
+    async with consuming(database, rig, Welcomes({1: failing(99, ValueError("never"))})):
+        await eventually(lambda: settled(broker))
+    [letter] = await dead_letters(database)
+    assert letter.attempts == 6
 
 
 async def test_an_absent_database_is_waited_for_and_buries_nothing(
-    database: Database, redis: Any, redis_server: RedisServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
-    await deliver(redis, registration(1))
-    async with consuming(database, redis_server, Welcomes({1: failing(10, UnavailableError("away"))})):
-        await eventually(lambda: settled(redis))
+    await deliver(broker, registration(1))
+    async with consuming(database, rig, Welcomes({1: failing(10, UnavailableError("away"))})):
+        await eventually(lambda: settled(broker))
     assert await effective(database) == [1]
-    assert await dead_letters(redis) == []
+    assert await dead_letters(database) == []
 
 
 async def test_the_consumer_survives_a_restart_of_postgres(
-    database: Database, redis: Any, redis_server: RedisServer, postgres_server: PostgresServer
+    database: Database, broker: Broker, rig: Rig, eventually: Any, postgres_server: PostgresServer
 ) -> None:
-    async with consuming(database, redis_server, Welcomes()):
-        await deliver(redis, registration(1))
-        await eventually(lambda: settled(redis))
+    async with consuming(database, rig, Welcomes()):
+        await deliver(broker, registration(1))
+        await eventually(lambda: settled(broker))
         await asyncio.to_thread(postgres_server.stop)
-        await deliver(redis, registration(2))
+        await deliver(broker, registration(2))
         await asyncio.sleep(0.5)
         await asyncio.to_thread(postgres_server.start)
-        await eventually(lambda: settled(redis))
+        await eventually(lambda: settled(broker))
     assert await effective(database) == [1, 2]
-    assert await dead_letters(redis) == []
+    assert await dead_letters(database) == []
 
 
-async def test_events_of_no_interest_are_passed_over(database: Database, redis: Any, redis_server: RedisServer) -> None:
+async def test_events_of_no_interest_are_passed_over(
+    database: Database, broker: Broker, rig: Rig, eventually: Any
+) -> None:
     event = registration(1)
-    await deliver(redis, event.model_copy(update={"dataschema": "urn:smartcourse:schema:user.registered:v2"}))
-    async with consuming(database, redis_server, Welcomes()):
-        await eventually(lambda: settled(redis))
+    await deliver(broker, event.model_copy(update={"dataschema": "urn:smartcourse:schema:user.registered:v2"}))
+    async with consuming(database, rig, Welcomes()):
+        await eventually(lambda: settled(broker))
     assert await effective(database) == []
-    assert await dead_letters(redis) == []
+    assert await dead_letters(database) == []
 
 
-async def test_readiness_follows_redis(database: Database, redis: Any, redis_server: RedisServer) -> None:
-    async with consuming(database, redis_server, Welcomes()) as consumer:
+async def test_readiness_follows_the_broker(database: Database, broker: Broker, rig: Rig, eventually: Any) -> None:
+    async with consuming(database, rig, Welcomes()) as consumer:
 
         async def is_ready() -> bool:
             try:
@@ -278,16 +274,16 @@ async def test_readiness_follows_redis(database: Database, redis: Any, redis_ser
             return not await is_ready()
 
         await eventually(is_ready)
-        await asyncio.to_thread(redis_server.stop)
+        await asyncio.to_thread(rig.server.stop)
         await eventually(is_not_ready)
-        await asyncio.to_thread(redis_server.start)
+        await asyncio.to_thread(rig.server.start)
         await eventually(is_ready)
     with pytest.raises(NotConsumingError, match="it has ended"):
         await consumer.check()
 
 
-async def test_a_redis_that_comes_back_empty_loses_no_event_and_repeats_no_effect(
-    database: Database, redis: Any, redis_server: RedisServer
+async def test_a_broker_that_loses_its_streams_loses_no_event_and_repeats_no_effect(
+    database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
     async def register(*ids: int) -> None:
         async with database.begin() as session:
@@ -297,47 +293,74 @@ async def test_a_redis_that_comes_back_empty_loses_no_event_and_repeats_no_effec
     async def has(*ids: int) -> bool:
         return await effective(database) == list(ids)
 
-    broker = RedisBroker(redis_server.url)
+    async def holds(count: int) -> bool:
+        return len(await rig.entries(STREAM)) == count
+
     settings = RelaySettings(poll_seconds=0.1, longest_backoff_seconds=0.2)
-    relay = asyncio.create_task(
-        OutboxRelay(engine=database.engine, broker=broker, service="user", settings=settings).run()
-    )
+    relay = OutboxRelay(engine=database.engine, broker=broker, service="user", settings=settings)
+    task = asyncio.create_task(relay.run())
     await register(1, 2)
-    async with consuming(database, redis_server, Welcomes()):
+    async with consuming(database, rig, Welcomes()):
         await eventually(lambda: has(1, 2))
     await register(3)  # published, but consumed by nobody yet
-    await eventually(lambda: has_length(redis, 3))
-    await asyncio.to_thread(redis_server.restart)
-    async with consuming(database, redis_server, Welcomes()):
+    await eventually(lambda: holds(3))
+    await asyncio.to_thread(rig.server.restart)
+    async with consuming(database, rig, Welcomes()):
         await register(4)
         await eventually(lambda: has(1, 2, 3, 4))
-        await redis_server.flush()
+        await rig.lose()
         await register(5)
         await eventually(lambda: has(1, 2, 3, 4, 5))
-    relay.cancel()
-    await asyncio.wait([relay])
-    await broker.aclose()
+    task.cancel()
+    await asyncio.wait([task])
 
 
-async def has_length(redis: Any, length: int) -> bool:
-    return bool(await redis.xlen(STREAM) == length)
+async def test_what_waits_and_what_was_given_up_is_measured(
+    database: Database, broker: Broker, rig: Rig, eventually: Any
+) -> None:
+    hold = asyncio.Event()
+    welcomes = Welcomes({1: failing(99, ValueError("never")), 3: hold.wait})
+    labels = {"service": GROUP, "stream": STREAM}
+
+    async def is_measured() -> bool:
+        waiting = REGISTRY.get_sample_value("smartcourse_events_waiting", labels)
+        return (waiting, REGISTRY.get_sample_value("smartcourse_dead_letters", {"service": GROUP})) == (0, 1)
+
+    await deliver(broker, *map(registration, range(1, 6)))
+    async with consuming(database, rig, welcomes, replace(QUICK, observe_seconds=0)):
+        await eventually(lambda: effective_is(database, 2))
+        assert await broker.waiting(STREAM, GROUP) >= 3, "the third has no outcome yet"
+        hold.set()
+        await eventually(is_measured)
 
 
-async def test_a_consumer_that_leaves_is_forgotten(database: Database, redis: Any, redis_server: RedisServer) -> None:
-    await deliver(redis, registration(1))
-    async with consuming(database, redis_server, Welcomes()):
-        await eventually(lambda: settled(redis))
-    assert await redis.xinfo_consumers(STREAM, GROUP) == []
-    await redis.xgroup_createconsumer(STREAM, GROUP, "crashed")
-    async with consuming(database, redis_server, Welcomes(), replace(QUICK, housekeeping_seconds=0)):
+@pytest.mark.parametrize("acknowledge_seconds", [0, 3600])
+async def test_what_is_settled_is_acknowledged_although_the_rest_of_its_batch_takes_long(
+    database: Database, broker: Broker, rig: Rig, eventually: Any, acknowledge_seconds: float
+) -> None:
+    hold = asyncio.Event()
+    settings = replace(QUICK, acknowledge_seconds=acknowledge_seconds)
 
-        async def is_gone() -> bool:
-            return all(member["name"] != "crashed" for member in await redis.xinfo_consumers(STREAM, GROUP))
+    async def only_the_last_is_owed() -> bool:
+        return await broker.waiting(STREAM, GROUP) <= 2  # Kafka counts the end of the transaction as well
 
-        await eventually(is_gone)
+    await deliver(broker, *map(registration, range(1, 4)))
+    async with consuming(database, rig, Welcomes({3: hold.wait}), settings):
+        await eventually(lambda: effective_is(database, 1, 2))
+        if acknowledge_seconds:
+            assert not await only_the_last_is_owed(), "batches are acknowledged as a whole"
+        else:
+            await eventually(only_the_last_is_owed)
+    assert await only_the_last_is_owed(), "at the latest when it leaves"
 
 
-async def test_processed_ids_are_forgotten_in_time(database: Database, redis: Any, redis_server: RedisServer) -> None:
+async def effective_is(database: Database, *ids: int) -> bool:
+    return await effective(database) == list(ids)
+
+
+async def test_processed_ids_are_forgotten_in_time(
+    database: Database, broker: Broker, rig: Rig, eventually: Any
+) -> None:
     async def remembered() -> list[UUID]:
         async with database.read() as session:
             return list(await session.scalars(sa.select(processed.c.event_id)))
@@ -347,5 +370,5 @@ async def test_processed_ids_are_forgotten_in_time(database: Database, redis: An
 
     async with database.begin() as session:
         await session.execute(sa.insert(processed).values(event_id=UUID(int=1)))
-    async with consuming(database, redis_server, Welcomes(), replace(QUICK, remember_seconds=0)):
+    async with consuming(database, rig, Welcomes(), replace(QUICK, remember_seconds=0)):
         await eventually(is_forgotten)

@@ -1,5 +1,6 @@
 """The servers that all members' tests run."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
+from shared.testing.brokers import KafkaRig
 from shared.testing.processes import Process, ServerError, program
 
 
@@ -80,3 +82,13 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path) -> None:
     process = Process(["/bin/sh", "-c", "echo the port is taken; exit 3"], log=tmp_path / "log")
     with pytest.raises(ServerError, match="the port is taken"):
         process.wait_until(lambda: False)
+
+
+async def test_kafka_keeps_what_it_acknowledged_when_it_is_killed(kafka_server):
+    rig = KafkaRig(kafka_server)
+    broker = rig.broker()
+    await broker.append("smartcourse:events:user", [{"event": "{}"}] * 50)
+    await broker.aclose()
+    await asyncio.to_thread(kafka_server.kill)
+    await asyncio.to_thread(kafka_server.start)
+    assert len(await rig.entries("smartcourse:events:user")) == 50

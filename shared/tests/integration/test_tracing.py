@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from shared.testing.servers import PostgresServer
 
@@ -32,10 +33,23 @@ async def main():
                                otel_exporter_otlp_endpoint=os.environ["ENDPOINT"])
     app = create_app(settings, title="Example", routers=[router], database=Database(os.environ["URL"]))
     async with app.router.lifespan_context(app):
+        await app.state.database.ping()  # as probes and background tasks do: nobody's request
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", auth=GatewayAuth(KEY))
         assert (await client.get("/things/7?token=hunter2")).status_code == 200
 
 asyncio.run(main())
+"""
+
+
+FAILING_PROGRAM = """
+import os
+from contextlib import suppress
+from shared.telemetry.tracing import configure_tracing, flush_traces, tracer
+
+configure_tracing("example-service", os.environ["ENDPOINT"])
+with suppress(ValueError), tracer.start_as_current_span("work"):
+    raise ValueError("Key (email)=(ada@example.org) already exists")
+flush_traces()
 """
 
 
@@ -63,17 +77,39 @@ def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
     thread.join()
 
 
+async def run(program: str, endpoint: str, **environment: str) -> None:
+    own = {"ENDPOINT": endpoint, "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", program]
+    await asyncio.to_thread(subprocess.run, command, env=own | environment, check=True, timeout=60)
+
+
+def resources_of(received: list[ExportTraceServiceRequest]) -> list[ResourceSpans]:
+    return [resource for request in received for resource in request.resource_spans]
+
+
+def spans_of(received: list[ExportTraceServiceRequest]) -> list[Span]:
+    return [span for resource in resources_of(received) for scope in resource.scope_spans for span in scope.spans]
+
+
 async def test_a_request_and_its_queries_arrive_at_the_collector_as_one_trace(
     collector: tuple[str, list[ExportTraceServiceRequest]], postgres_server: PostgresServer
 ) -> None:
     endpoint, received = collector
-    environment = {"ENDPOINT": endpoint, "URL": postgres_server.url("user"), "PYTHONPATH": ":".join(sys.path)}
-    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", PROGRAM], env=environment, check=True, timeout=60)
-    resources = [resource for request in received for resource in request.resource_spans]
-    spans = [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
+    await run(PROGRAM, endpoint, URL=postgres_server.url("user"))
+    spans = spans_of(received)
     request = next(span for span in spans if span.name == "GET /things/{name}")
     query = next(span for span in spans if span.name == "SELECT")
     assert query.trace_id == request.trace_id
     assert query.parent_span_id == request.span_id
-    assert "example-service" in str(resources[0].resource)
+    assert "example-service" in str(resources_of(received)[0].resource)
     assert "hunter2" not in str(received)
+    assert len(spans) == 2, "a query that no request asked for made a trace of its own"
+
+
+async def test_an_errors_text_stays_in_the_process(collector: tuple[str, list[ExportTraceServiceRequest]]) -> None:
+    endpoint, received = collector
+    await run(FAILING_PROGRAM, endpoint)
+    (span,) = spans_of(received)
+    assert span.status.code == Status.STATUS_CODE_ERROR
+    assert "ValueError" in str(span.events)
+    assert "ada@example.org" not in str(received)

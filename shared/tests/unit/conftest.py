@@ -64,6 +64,11 @@ async def raw(request: Request) -> int:
     return len(await request.body())
 
 
+@router.post("/uploads/{name}", openapi_extra=access("public", max_body_bytes=5000))
+async def upload(name: str, request: Request) -> int:
+    return len(await request.body())
+
+
 @router.post("/stubborn", openapi_extra=access("public"))
 async def stubborn(request: Request) -> str:
     try:

@@ -82,6 +82,14 @@ def test_the_description_carries_access_and_problems(routers: list[APIRouter]) -
     assert "HTTPValidationError" not in described["components"]["schemas"]
 
 
+def test_a_limit_of_the_body_travels_in_the_description(routers: list[APIRouter]) -> None:
+    described = json.loads(dump(describe(title="Example", routers=routers)))
+    operation = described["paths"]["/api/example/uploads/{name}"]["post"]
+    assert operation["x-smartcourse-access"] == {"allow": ["public"], "rate": "default", "maxBodyBytes": 5000}
+    with pytest.raises(ValueError, match="must be positive"):
+        access("public", max_body_bytes=0)
+
+
 def test_the_description_is_the_same_with_and_without_settings(
     settings: ServiceSettings, routers: list[APIRouter]
 ) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -108,14 +106,6 @@ def test_pauses_double_up_to_the_longest_and_vary_by_half() -> None:
 
     for failures, whole in ((1, 1), (2, 2), (4, 8), (5000, 8)):
         assert whole / 2 <= min(pauses(failures)) <= max(pauses(failures)) <= whole
-
-
-def test_the_schemas_of_all_events_can_be_printed() -> None:
-    printed = subprocess.run(
-        [sys.executable, "-m", "shared.events.schemas"], check=True, capture_output=True, text=True, timeout=60
-    ).stdout
-    schema = json.loads(printed)["urn:smartcourse:schema:user.registered:v1"]
-    assert set(schema["required"]) == {"user_id", "email", "full_name", "role"}
 
 
 async def test_a_loop_ends_although_its_cancellation_was_swallowed() -> None:

@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from shared.config.settings import ServiceSettings
 from shared.health import Check, health_router
 from shared.telemetry import MetricsListener, configure_logging, configure_tracing, trace_id
+from shared.telemetry.tracing import tracer
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -117,6 +118,13 @@ async def test_the_callers_trace_is_continued_and_a_broken_one_replaced(client) 
         problem = (await client().get(path, headers={"traceparent": header})).json()
         assert (problem["trace_id"] == TRACE) is is_kept
         assert int(problem["trace_id"], 16)
+
+
+def test_spans_are_ids_alone_while_nobody_receives_them() -> None:
+    configure_tracing("example-service")
+    span = tracer.start_span("work")
+    assert not span.is_recording()
+    assert span.get_span_context().is_valid
 
 
 def test_outside_of_any_span_a_trace_id_is_made_up() -> None:

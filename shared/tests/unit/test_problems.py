@@ -1,8 +1,13 @@
 """Every error is a problem document (RFC 9457)."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+
+from shared.middleware import body_limit
+from shared.middleware.body_limit import BodyLimitMiddleware
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "trace_id"}
 
@@ -79,6 +84,54 @@ async def test_a_body_over_the_limit_is_413(client, path: str, is_streamed: bool
     answer = await client().post(path, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["type"] == "urn:smartcourse:problem:payload-too-large"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_route_may_declare_a_limit_of_its_own(client, is_streamed: bool) -> None:
+    path = "/api/example/uploads/a"
+    assert (await client().post(path, content=chunks(5000) if is_streamed else b"x" * 5000)).json() == 5000
+    answer = await client().post(path, content=chunks(5100) if is_streamed else b"x" * 5100)
+    assert answer.status_code == 413
+    assert "5000 bytes" in answer.json()["detail"]
+    assert (await client().post("/api/example/uploads/a/b", content=b"x" * 1100)).status_code == 413
+
+
+async def answer_unread(message: dict[str, Any]) -> tuple[list[str], int]:
+    """What an application that reads no body sends, and how often it is asked whether more has come."""
+    sent: list[str] = []
+    asked = 0
+
+    async def application(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        if asked > 3 and message.get("more_body", True):
+            await asyncio.sleep(60)
+        assert sent == []  # the answer waits
+        return message if asked == 3 else {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"900")]}
+    await BodyLimitMiddleware(application, maximum_bytes=1000)(scope, receive, send)
+    return sent, asked
+
+
+@pytest.mark.parametrize(
+    "last", [{"type": "http.request", "body": b"x", "more_body": False}, {"type": "http.disconnect"}]
+)
+async def test_an_answer_waits_until_the_body_is_over(last: dict[str, Any]) -> None:
+    assert await answer_unread(last) == (["http.response.start", "http.response.body"], 3)
+
+
+async def test_an_answer_does_not_wait_for_a_body_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limit, "LINGER_SECONDS", 0.05)
+    stalls = {"type": "http.request", "body": b"x", "more_body": True}
+    assert await answer_unread(stalls) == (["http.response.start", "http.response.body"], 4)
 
 
 async def test_a_body_at_the_limit_passes(client) -> None:

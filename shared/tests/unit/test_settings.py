@@ -3,7 +3,16 @@
 import pytest
 from pydantic import SecretStr
 
-from shared.config.settings import BaseServiceSettings, DatabaseSettings, IdentitySettings, RedisSettings, load
+from shared.config.settings import (
+    BaseServiceSettings,
+    BrokerSettings,
+    DatabaseSettings,
+    IdentitySettings,
+    RedisSettings,
+    load,
+)
+from shared.events.brokers import KafkaBesideRedis, kafka_options, make_broker
+from shared.events.redis_streams import RedisBroker
 
 
 class Settings(BaseServiceSettings, DatabaseSettings, IdentitySettings, RedisSettings):
@@ -84,3 +93,56 @@ def test_printing_settings_shows_no_secret() -> None:
     assert "p%40ss" not in repr(settings)
     assert "p@ss" not in str(settings.sqlalchemy_url)
     assert "k" * 32 not in repr(settings)
+
+
+class Publishing(BrokerSettings):
+    service_name: str = "example-service"
+
+
+def kafka(monkeypatch: pytest.MonkeyPatch, **more: str) -> Publishing:
+    variables = {"events_broker": "kafka", "kafka_bootstrap_servers": "k1:9092,k2:9092"} | more
+    for name, value in variables.items():
+        monkeypatch.setenv(name.upper(), value)
+    return load(Publishing)
+
+
+def test_redis_carries_events_unless_kafka_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(make_broker(load(Publishing)), RedisBroker)
+    assert isinstance(make_broker(kafka(monkeypatch)), KafkaBesideRedis)
+
+
+@pytest.mark.parametrize(
+    ("more", "protocol"),
+    [
+        ({}, "PLAINTEXT"),
+        ({"kafka_username": "u", "kafka_password": "p"}, "SASL_SSL"),
+        ({"kafka_security": "ssl"}, "SSL"),
+        ({"kafka_security": "sasl_plaintext", "kafka_username": "u", "kafka_password": "p"}, "SASL_PLAINTEXT"),
+    ],
+)
+def test_kafkas_security_follows_from_what_is_given(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], protocol: str
+) -> None:
+    security = kafka_options(kafka(monkeypatch, **more)).security
+    assert security["security_protocol"] == protocol
+    assert ("ssl_context" in security) == protocol.endswith("SSL")
+    assert ("sasl_plain_password" in security) == protocol.startswith("SASL")
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"kafka_bootstrap_servers": ""}, "KAFKA_BOOTSTRAP_SERVERS"),
+        ({"kafka_username": "u"}, "KAFKA_PASSWORD"),
+        ({"kafka_security": "sasl_ssl"}, "KAFKA_USERNAME"),
+        ({"kafka_ca_file": "/nowhere"}, "KAFKA_CA_FILE"),
+        ({"kafka_prefix": "a:b"}, "KAFKA_PREFIX"),
+    ],
+)
+def test_incomplete_kafka_settings_are_named(monkeypatch: pytest.MonkeyPatch, more: dict[str, str], named: str) -> None:
+    with pytest.raises(SystemExit, match=named):
+        kafka(monkeypatch, **more)
+
+
+def test_kafkas_password_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "hunter2" not in repr(kafka(monkeypatch, kafka_username="u", kafka_password="hunter2"))

@@ -1,0 +1,150 @@
+"""What only Redis Streams do: trimming, members, and a cluster switched from it or to it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from redis.asyncio import Redis
+
+from shared.database import Database
+from shared.events.broker import Broker, StreamBehindError
+from shared.events.consumer import ConsumerSettings, EventConsumer
+from shared.events.dead_letters import dead_letters_table
+from shared.events.envelope import Event
+from shared.events.handling import Handler
+from shared.events.inbox import processed_table
+from shared.events.outbox import add_stream_entry, outbox_tables
+from shared.events.relay import OutboxRelay
+from shared.events.user import UserRegistered
+from shared.testing.brokers import RedisRig
+from shared.testing.servers import PostgresServer, RedisServer
+
+STREAM = UserRegistered.event_type.stream
+GROUP = "notification"
+
+metadata = sa.MetaData()
+outbox, _ = outbox_tables(metadata, "user")
+processed_table(metadata, GROUP)
+dead_letters_table(metadata, GROUP)
+
+
+@pytest.fixture(scope="module")
+async def url(postgres_server: PostgresServer) -> str:
+    return (await postgres_server.fresh_database()).url("user")
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def broker(redis_server: RedisServer) -> AsyncIterator[Broker]:
+    await redis_server.flush()
+    broker = RedisRig(redis_server).broker()
+    yield broker
+    await broker.aclose()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Any]:
+    async with Redis.from_url(redis_server.url, decode_responses=True, protocol=2) as client:
+        yield client
+
+
+async def welcome(session: Any, event: Event[UserRegistered]) -> None: ...
+
+
+async def test_a_raw_entry_trims_what_is_past_its_time(
+    database: Database, broker: Broker, redis: Any, eventually: Any
+) -> None:
+    stream, now = "smartcourse:revocations", int(time.time())
+    await redis.xadd(stream, {"sids": "old"}, id=f"{(now - 120) * 1000}-0")
+    await redis.xadd(stream, {"sids": "recent"}, id=f"{(now - 30) * 1000}-0")
+    async with database.begin() as session:
+        fields = {"sids": "a,b", "until": "1"}
+        await add_stream_entry(session, service="user", stream=stream, fields=fields, keep_seconds=60)
+
+    async def is_published() -> bool:
+        async with database.read() as reading:
+            return (await reading.execute(sa.select(outbox.c.published_at))).scalar_one() is not None
+
+    task = asyncio.create_task(OutboxRelay(engine=database.engine, broker=broker, service="user").run())
+    await eventually(is_published)
+    await ended(task)
+    assert [fields for _, fields in await redis.xrange(stream)] == [{"sids": "recent"}, {"sids": "a,b", "until": "1"}]
+
+
+async def test_a_stream_is_trimmed_only_of_what_every_group_has_acknowledged(broker: Broker, redis: Any) -> None:
+    now = int(time.time())
+    for age_seconds in (5000, 4000, 3000, 10):
+        await redis.xadd(STREAM, {"age": age_seconds}, id=f"{(now - age_seconds) * 1000}-0")
+    await broker.subscribe(STREAM, "quick")
+    await broker.subscribe(STREAM, "slow")
+    for group, count in (("quick", 4), ("slow", 2)):
+        read = await broker.read([STREAM], group=group, member="m", count=count, wait_seconds=0.1)
+        acknowledged = [entry.position for entry in read][: 4 if group == "quick" else 1]
+        await broker.acknowledge(STREAM, group, acknowledged)
+
+    assert await broker.trim(STREAM, keep_seconds=60, abandon_seconds=9000) == 1, "slow still owes the second"
+    assert await broker.trim(STREAM, keep_seconds=60, abandon_seconds=3500) == 1, "but not for ever"
+    assert [fields["age"] for _, fields in await redis.xrange(STREAM)] == ["3000", "10"]
+
+
+async def test_a_consumer_that_leaves_is_forgotten_and_one_that_crashed_is_in_time(
+    database: Database, broker: Broker, redis: Any, eventually: Any
+) -> None:
+    async def members() -> list[str]:
+        return [member["name"] for member in await redis.xinfo_consumers(STREAM, GROUP)]
+
+    async def is_gone() -> bool:
+        return "crashed" not in await members()
+
+    event = Event.of(UserRegistered(user_id=1, email="a@x.example", full_name="N", role="student"))
+    await broker.append(STREAM, [{"event": event.model_dump_json()}])
+    await broker.subscribe(STREAM, GROUP)
+    await redis.xgroup_createconsumer(STREAM, GROUP, "crashed")
+    consumer = EventConsumer(
+        database=database,
+        broker=broker,
+        service=GROUP,
+        handlers=[Handler(UserRegistered, welcome)],
+        settings=ConsumerSettings(wait_seconds=0.1, housekeeping_seconds=0),
+    )
+    task = asyncio.create_task(consumer.run())
+    await eventually(is_gone)
+    await ended(task)
+    assert await members() == []
+
+
+async def test_a_position_of_another_broker_was_never_reached(broker: Broker) -> None:
+    [position] = await broker.append(STREAM, [{"event": "{}"}])
+    await broker.append(STREAM, [], after=position)
+    with pytest.raises(StreamBehindError):
+        await broker.append(STREAM, [], after="1,0,0")
+
+
+async def test_entries_that_were_deleted_out_of_turn_do_not_count_as_waiting(broker: Broker, redis: Any) -> None:
+    first, _, last = await broker.append(STREAM, [{"event": "{}"}] * 3)
+    await broker.subscribe(STREAM, GROUP)
+    assert await broker.waiting(STREAM, GROUP) == 3
+    await broker.read([STREAM], group=GROUP, member="m", count=1, wait_seconds=0.1)
+    await redis.xdel(STREAM, last)
+    assert await broker.waiting(STREAM, GROUP) == 2
+    await broker.acknowledge(STREAM, GROUP, [first])
+    assert await broker.waiting(STREAM, GROUP) >= 1
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
