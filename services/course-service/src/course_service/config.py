@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from typing import Annotated
 
-from shared.config.settings import BaseServiceSettings, DatabaseSettings, RedisSettings, ServiceSettings
+from pydantic import Field, SecretStr, field_validator
+
+from shared.config.settings import BaseServiceSettings, BrokerSettings, DatabaseSettings, ServiceSettings
+
+MAX_ATTACHMENT_CEILING_BYTES = 256 * 1024 * 1024
+"""The route of uploads declares that it takes no more, and the gateway holds to that: settings can't go beyond."""
 
 
 class MongoSettings(BaseServiceSettings):
@@ -13,10 +18,18 @@ class MongoSettings(BaseServiceSettings):
     mongodb_url: SecretStr
 
 
-class Settings(ServiceSettings, DatabaseSettings, RedisSettings, MongoSettings):
+class Settings(ServiceSettings, DatabaseSettings, BrokerSettings, MongoSettings):
     """The running service's."""
 
     service_name: str = "course-service"
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] = "http://localhost:8080"
+    """Where people reach the platform: addresses on certificates begin with it."""
+    max_attachment_bytes: Annotated[int, Field(gt=0, le=MAX_ATTACHMENT_CEILING_BYTES)] = 50 * 1024 * 1024
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
 
 
 class SeedSettings(DatabaseSettings, MongoSettings):

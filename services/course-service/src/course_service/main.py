@@ -12,14 +12,23 @@ from course_service.api.router import DESCRIPTION, ROUTERS, TITLE
 from course_service.config import Settings
 from course_service.core.mongodb import MongoDB
 from course_service.events.producer import OutboxPublisher
+from course_service.printing.printer import Printer
+from course_service.repositories.file import FileRepository
 from course_service.repositories.revision import RevisionRepository
+from course_service.services.attachment import AttachmentService
+from course_service.services.certificate import CertificateService
+from course_service.services.certificate_file import CertificateMaker
 from course_service.services.course import CourseService
+from course_service.services.enrollment import EnrollmentService
+from course_service.services.file_collector import FileCollector
 from course_service.services.lesson import LessonService
 from course_service.services.module import ModuleService
+from course_service.services.progress import ProgressService
+from course_service.services.quiz import QuizService
 from shared.app import create_app
 from shared.config.settings import load
 from shared.database import Database
-from shared.events.redis_streams import RedisBroker
+from shared.events.brokers import make_broker
 from shared.events.relay import OutboxRelay
 from shared.utils.datetime import Clock, SystemClock
 
@@ -29,7 +38,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     clock = clock or SystemClock()
     database = Database(settings, application_name=settings.service_name)
     mongodb = MongoDB(settings.mongodb_url.get_secret_value())
-    broker = RedisBroker(settings.redis_url.get_secret_value())
+    broker = make_broker(settings)
+    files = FileRepository(mongodb)
+    maker = CertificateMaker(database, files, Printer(), clock, public_url=settings.public_url)
+    collector = FileCollector(database, files, clock)
     relay = OutboxRelay(engine=database.engine, broker=broker, service="course")
 
     @asynccontextmanager
@@ -47,13 +59,20 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         routers=ROUTERS,
         checks={"mongodb": mongodb.ping},
         database=database,
-        tasks=[relay.run],
+        tasks=[relay.run, maker.run, collector.run],
         lifespan=connections,
         clock=clock,
     )
-    app.state.courses = CourseService(database, OutboxPublisher(), clock)
+    publisher, revisions = OutboxPublisher(), RevisionRepository(mongodb)
+    app.state.courses = CourseService(database, publisher, clock)
     app.state.modules = ModuleService(database, clock)
-    app.state.lessons = LessonService(database, RevisionRepository(mongodb), clock)
+    app.state.lessons = LessonService(database, revisions, clock)
+    app.state.enrollments = EnrollmentService(database, publisher, clock)
+    app.state.progress = ProgressService(database, publisher, clock)
+    app.state.quizzes = QuizService(database, revisions, publisher, clock)
+    app.state.certificates = CertificateService(database, publisher, clock, public_url=settings.public_url)
+    app.state.files = files
+    app.state.attachments = AttachmentService(database, files, clock, max_bytes=settings.max_attachment_bytes)
     return app
 
 

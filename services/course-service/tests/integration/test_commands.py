@@ -1,4 +1,4 @@
-"""Migrations, the demo courses, and MongoDB's user."""
+"""Migrations, and MongoDB's user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from course_people import Person
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
@@ -21,7 +20,6 @@ from course_service.models import OUTBOX_TABLES
 from shared.migrations import Migrations
 from shared.testing.servers import MongoServer, TestDatabase
 
-COURSES = 3
 OPENAPI = Path(__file__).parents[2] / "openapi.json"
 GUIDE_INDEXES = {
     "idx_enrollments_student",
@@ -47,15 +45,6 @@ async def run(module: str, *arguments: str, **environment: str) -> subprocess.Co
     )
 
 
-async def seed(settings: Settings) -> subprocess.CompletedProcess[str]:
-    return await run(
-        "course_service.seed",
-        "--demo",
-        DATABASE_URL=settings.database_url.get_secret_value(),
-        MONGODB_URL=settings.mongodb_url.get_secret_value(),
-    )
-
-
 async def test_models_and_migrations_agree(database: TestDatabase) -> None:
     migrations = Migrations("course_service", "course")
     assert {table.name for table in OUTBOX_TABLES} <= Base.metadata.tables.keys()
@@ -77,48 +66,7 @@ async def test_upgrading_twice_changes_nothing(settings: Settings) -> None:
     for command in ("upgrade", "wait"):
         done = await run("course_service.migrations", command, DATABASE_URL=url)
         assert done.returncode == 0, done.stderr
-    assert (await run("course_service.migrations", "heads")).stdout == "course_0001\n"
-
-
-@pytest.fixture
-async def demo_instructors(app: FastAPI, sql: asyncpg.Connection) -> None:
-    for number in (1, 2):
-        await sql.execute(
-            "INSERT INTO users (email, hashed_password, full_name, role) VALUES ($1, '-', $2, 'instructor')",
-            f"instructor{number}@demo.smartcourse.example",
-            f"Demo Instructor {number}",
-        )
-
-
-async def test_the_seed_makes_three_public_courses_once(
-    settings: Settings, demo_instructors: None, anonymous: Person
-) -> None:
-    for _ in range(2):
-        done = await seed(settings)
-        assert done.returncode == 0, done.stderr
-        page = (await anonymous.get("/api/courses")).json()
-        assert page["total"] == COURSES
-    assert {course["instructor"]["full_name"] for course in page["items"]} == {"Demo Instructor 1", "Demo Instructor 2"}
-    assert all(course["lesson_count"] >= 4 for course in page["items"])
-
-
-async def test_an_interrupted_seed_is_continued(
-    settings: Settings, demo_instructors: None, sql: asyncpg.Connection, anonymous: Person
-) -> None:
-    assert (await seed(settings)).returncode == 0
-    await sql.execute("UPDATE courses SET status = 'draft', published_at = NULL WHERE id = 1")
-    last = "SELECT max(l.id) FROM lessons l JOIN modules m ON m.id = l.module_id WHERE m.course_id = 1"
-    await sql.execute(f"DELETE FROM lessons WHERE id IN ({last})")
-    assert (await seed(settings)).returncode == 0
-    page = (await anonymous.get("/api/courses")).json()
-    assert page["total"] == COURSES
-    assert all(course["lesson_count"] == 4 for course in page["items"])
-
-
-async def test_the_seed_says_who_is_missing(settings: Settings, app: FastAPI) -> None:
-    done = await seed(settings)
-    assert done.returncode == 1
-    assert "instructor1@demo.smartcourse.example" in done.stderr
+    assert (await run("course_service.migrations", "heads")).stdout == "course_0002\n"
 
 
 async def test_provisioning_makes_the_user_and_then_changes_its_password(

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import httpx
 import pytest
-from course_people import Person, created, problem
+from course_people import Person, created, events, problem
 
 from shared.identity import Role
 from shared.utils.datetime import FixedClock
-
-
-async def events(sql: asyncpg.Connection) -> list[dict[str, object]]:
-    rows = await sql.fetch("SELECT stream, payload FROM course_outbox ORDER BY position")
-    assert {row["stream"] for row in rows} <= {"smartcourse:events:course"}
-    return [json.loads(json.loads(row["payload"])["event"]) for row in rows]
 
 
 async def test_a_new_course_is_a_draft_of_its_author(instructor: Person) -> None:
@@ -115,20 +109,53 @@ async def test_a_stale_version_is_refused(instructor: Person) -> None:
     problem(await instructor.patch(path, {"title": "Fourth"}, headers={"If-Match": "3"}), 400)
 
 
-async def test_publishing_says_what_is_missing(instructor: Person) -> None:
-    course = await instructor.create_course()
-    path = f"/api/courses/{course['id']}/publish"
-    assert "no module." in problem(await instructor.post(path), 409)["detail"]
+def reasons(answer: httpx.Response) -> list[str]:
+    document = problem(answer, 409)
+    assert document["type"] == "urn:smartcourse:problem:course-not-publishable"
+    assert all(reason["message"] in document["detail"] for reason in document["reasons"])
+    return [reason["code"] for reason in document["reasons"]]
+
+
+async def test_publishing_says_all_that_is_missing(instructor: Person) -> None:
+    course = await instructor.create_course(description=" ")
+    path = f"/api/courses/{course['id']}"
+    assert reasons(await instructor.post(f"{path}/publish")) == [
+        "blank-description",
+        "no-module",
+        "no-published-lesson",
+    ]
     module = await instructor.create_module(course["id"])
-    assert "no module with a published lesson" in problem(await instructor.post(path), 409)["detail"]
-    lesson = await instructor.create_lesson(module, is_published=False)
-    assert "published lesson" in problem(await instructor.post(path), 409)["detail"]
-    lesson_path = f"/api/courses/{course['id']}/modules/{module['id']}/lessons/{lesson['id']}"
-    await instructor.patch(lesson_path, {"is_published": True})
-    published = (await instructor.post(path)).json()
+    await instructor.create_lesson(module, is_published=False)
+    assert reasons(await instructor.post(f"{path}/publish")) == ["blank-description", "no-published-lesson"]
+    await instructor.create_lesson(module)
+    assert reasons(await instructor.post(f"{path}/publish")) == ["blank-description"]
+    await instructor.patch(path, {"description": "About it."})
+    published = (await instructor.post(f"{path}/publish")).json()
     assert published["status"] == "published"
     assert published["published_at"] is not None
     assert (published["module_count"], published["lesson_count"]) == (1, 1)
+
+
+async def test_a_public_course_keeps_its_description(instructor: Person) -> None:
+    course = await instructor.publish_course()
+    path = f"/api/courses/{course['id']}"
+    assert reasons(await instructor.patch(path, {"description": ""})) == ["blank-description"]
+    assert reasons(await instructor.put(path, {"title": "New", "description": " "})) == ["blank-description"]
+    assert (await instructor.get(path)).json() == course
+
+
+async def test_a_change_is_announced_with_what_it_made(instructor: Person, sql: asyncpg.Connection) -> None:
+    course = await instructor.create_course("Before")
+    for _ in range(2):  # the second changes nothing
+        await instructor.patch(f"/api/courses/{course['id']}", {"title": "After"})
+    created_, updated = await events(sql)
+    assert (created_["type"], updated["type"]) == ("course.created", "course.updated")
+    assert updated["data"] == {
+        "course_id": course["id"],
+        "slug": "before",
+        "title": "After",
+        "instructor_id": instructor.id,
+    }
 
 
 async def test_publishing_twice_announces_it_once(instructor: Person, sql: asyncpg.Connection) -> None:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import httpx
+
+QUIZ = {
+    "questions": [
+        {
+            "id": "capital",
+            "kind": "single",
+            "prompt": "The capital of France?",
+            "options": [{"id": "a", "text": "Lyon"}, {"id": "b", "text": "Paris"}],
+            "correct": "b",
+            "explanation": "Since 987.",
+        },
+        {"id": "flat", "kind": "true_false", "prompt": "The earth is flat.", "correct": False},
+    ],
+    "passing_score": 60,
+}
+RIGHT = {"capital": "b", "flat": False}
+WRONG = {"capital": "a", "flat": True}
 
 
 @dataclass
@@ -49,6 +68,28 @@ class Person:
         published: dict[str, Any] = answer.json()
         return published
 
+    async def enroll(self, course: dict[str, Any]) -> dict[str, Any]:
+        """The person's enrollment in a course."""
+        answer = await self.post("/api/enrollments", {"course_id": course["id"]})
+        assert answer.status_code == 201, answer.text
+        enrollment: dict[str, Any] = answer.json()
+        assert answer.headers["Location"] == f"/api/enrollments/{enrollment['id']}"
+        return enrollment
+
+    async def complete(self, lesson: dict[str, Any], **said: Any) -> dict[str, Any]:
+        """The person's progress after completing a lesson."""
+        answer = await self.post(f"/api/lessons/{lesson['id']}/complete", said or None)
+        assert answer.status_code == 200, answer.text
+        progress: dict[str, Any] = answer.json()
+        return progress
+
+    async def submit(self, quiz: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+        """How the person's answers were graded."""
+        answer = await self.post(f"/api/quizzes/{quiz['id']}/submit", {"answers": answers})
+        assert answer.status_code == 201, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
 
 def created(answer: httpx.Response) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
@@ -67,3 +108,11 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 def lessons_of(module: dict[str, Any]) -> str:
     return f"/api/courses/{module['course_id']}/modules/{module['id']}/lessons"
+
+
+async def events(sql: asyncpg.Connection, prefix: str = "") -> list[dict[str, Any]]:
+    """What was announced, in order: events whose type begins with `prefix`."""
+    rows = await sql.fetch("SELECT stream, payload FROM course_outbox ORDER BY position")
+    assert {row["stream"] for row in rows} <= {"smartcourse:events:course"}
+    announced = [json.loads(json.loads(row["payload"])["event"]) for row in rows]
+    return [event for event in announced if event["type"].startswith(prefix)]

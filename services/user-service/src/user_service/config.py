@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.config.settings import DatabaseSettings, RedisSettings, ServiceSettings, SigningSecret
+from shared.config.settings import BrokerSettings, DatabaseSettings, ServiceSettings, SigningSecret
 from shared.utils.validators import Password
 
 
-class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
+class Settings(ServiceSettings, DatabaseSettings, BrokerSettings):
     """What the service itself needs. Secrets have no default."""
 
     service_name: str = "user-service"

@@ -12,8 +12,10 @@ from redis.backoff import NoBackoff
 from shared.app import create_app
 from shared.config.settings import load
 from shared.database import Database
-from shared.events.redis_streams import RedisBroker
+from shared.events.broker import Broker
+from shared.events.brokers import make_broker
 from shared.events.relay import OutboxRelay
+from shared.telemetry.pools import watch_redis
 from shared.utils.datetime import Clock, SystemClock
 from user_service.api.router import DESCRIPTION, ROUTERS, TITLE
 from user_service.config import Settings
@@ -38,7 +40,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     clock = clock or SystemClock()
     database = Database(settings, application_name=settings.service_name)
     redis = _redis(settings)
-    broker = RedisBroker(settings.redis_url.get_secret_value())
+    watch_redis("redis", redis)
+    broker = make_broker(settings)
     relay = OutboxRelay(engine=database.engine, broker=broker, service=SERVICE)
     keeper = RevocationKeeper(
         database=database,
@@ -77,16 +80,17 @@ def _services(settings: Settings, *, database: Database, redis: Redis, clock: Cl
         clock=clock,
         lifetimes=Lifetimes(access=settings.access_lifetime, session=settings.session_lifetime),
     )
+    accounts = AccountProducer()
     return Services(
         auth=AuthService(
             database=database,
-            accounts=AccountService(publisher=AccountProducer(), clock=clock),
+            accounts=AccountService(publisher=accounts, clock=clock),
             sessions=sessions,
             attempts=attempts,
             clock=clock,
         ),
         sessions=sessions,
-        users=UserService(database=database, sessions=sessions, clock=clock),
+        users=UserService(database=database, sessions=sessions, publisher=accounts, clock=clock),
         instructors=InstructorService(database=database),
     )
 
@@ -103,7 +107,7 @@ def _redis(settings: Settings) -> Redis:
     )
 
 
-def _closing(redis: Redis, broker: RedisBroker) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _closing(redis: Redis, broker: Broker) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield

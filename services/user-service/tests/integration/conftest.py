@@ -1,5 +1,6 @@
 """The service on real servers, its clock in the test's hand."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -109,6 +110,12 @@ class Service:
 
     async def outbox(self) -> list[asyncpg.Record]:
         return await self.sql.fetch("SELECT * FROM user_outbox ORDER BY 1")
+
+    async def announced(self) -> list[tuple[str, dict[str, Any]]]:
+        """The type and the data of each event, in order."""
+        payloads = [json.loads(row["payload"]) for row in await self.outbox()]
+        events = [json.loads(payload["event"]) for payload in payloads if "event" in payload]
+        return [(event["type"], event["data"]) for event in events]
 
     async def revoked_sids(self) -> list[set[str]]:
         """The sids of each entry of the stream of revocations, markers left out."""

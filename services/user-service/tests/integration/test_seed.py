@@ -58,19 +58,27 @@ async def test_who_took_the_administrators_address_is_not_made_one(seeder: Seede
 
 
 async def test_demo_people_are_made_once_with_profiles_and_unusable_passwords(seeder: Seeder, service: Any) -> None:
-    assert await seeder.ensure_demo_people() == 4
+    assert await seeder.ensure_demo_people() == 8
     assert await seeder.ensure_demo_people() == 0
     rows = await service.sql.fetch("SELECT email, role, hashed_password FROM users ORDER BY email")
     assert [(row["email"], row["role"]) for row in rows] == [
         ("instructor1@demo.smartcourse.example", "instructor"),
         ("instructor2@demo.smartcourse.example", "instructor"),
-        ("student1@demo.smartcourse.example", "student"),
-        ("student2@demo.smartcourse.example", "student"),
+        *((f"student{number}@demo.smartcourse.example", "student") for number in range(1, 7)),
     ]
-    assert len({row["hashed_password"] for row in rows}) == 4
+    assert len({row["hashed_password"] for row in rows}) == 8
     assert not await verify_password("password", rows[0]["hashed_password"])
     page = (await service.call("GET", "/api/instructors")).json()
     assert [bool(item["headline"]) for item in page["items"]] == [True, True]
+
+
+async def test_learners_for_load_tests_are_made_up_to_the_number_wanted(seeder: Seeder, service: Any) -> None:
+    assert await seeder.ensure_load_learners(3) == 3
+    assert await seeder.ensure_load_learners(5) == 2
+    rows = await service.sql.fetch("SELECT email, role FROM users ORDER BY email")
+    assert [tuple(row) for row in rows] == [
+        (f"learner-{number:07}@load.smartcourse.example", "student") for number in range(1, 6)
+    ]
 
 
 async def run(*arguments: str, **variables: str) -> tuple[int | None, str]:
@@ -90,7 +98,7 @@ async def test_the_command_makes_the_administrator_and_the_demo_people(service: 
     status, output = await run("user_service.seed", "--demo", **variables)
     assert status == 0, output
     assert "a password" not in output
-    assert await service.sql.fetchval("SELECT count(*) FROM users") == 5
+    assert await service.sql.fetchval("SELECT count(*) FROM users") == 9
 
 
 async def test_the_command_names_what_is_missing(service: Any) -> None:

@@ -105,6 +105,56 @@ async def test_a_deactivation_ends_all_sessions_and_an_activation_opens_the_acco
     )
 
 
+async def test_what_is_changed_is_announced_once(service: Any) -> None:
+    admin, person = await service.newly(role="admin"), await service.newly()
+    for change in ({"role": "instructor"}, {"is_active": False}, {"is_active": False}, {"is_active": True}):
+        assert (await patch(service, admin, person.id, **change)).status_code == 200
+    assert await service.announced() == [
+        ("user.role_changed", {"user_id": person.id, "role": "instructor", "previous_role": "student"}),
+        ("user.deactivated", {"user_id": person.id}),
+        ("user.reactivated", {"user_id": person.id}),
+    ]
+
+
+async def test_two_changes_at_once_are_two_events(service: Any) -> None:
+    admin, person = await service.newly(role="admin"), await service.person(role="instructor")
+    await patch(service, admin, person.id, role="student", is_active=False)
+    assert await service.announced() == [
+        ("user.role_changed", {"user_id": person.id, "role": "student", "previous_role": "instructor"}),
+        ("user.deactivated", {"user_id": person.id}),
+    ]
+
+
+async def test_a_change_and_its_event_are_one_transaction(service: Any) -> None:
+    admin, person = await service.newly(role="admin"), await service.person()
+    await patch(service, admin, person.id, role="instructor")
+    changed = await service.sql.fetchval("SELECT xmin::text FROM users WHERE id = $1", person.id)
+    written = await service.sql.fetch("SELECT xmin::text FROM user_outbox")
+    assert [row["xmin"] for row in written] == [changed]
+
+
+async def test_a_refused_change_announces_nothing(service: Any) -> None:
+    admin = await service.newly(role="admin")
+    assert (await patch(service, admin, admin.id, role="student")).status_code == 409
+    assert await service.announced() == []
+
+
+async def test_an_anonymisation_is_announced_once_and_says_nothing_about_the_person(service: Any) -> None:
+    admin, person = await service.newly(role="admin"), await service.person(full_name="Ada Lovelace")
+    for _ in range(2):
+        await service.call("POST", f"/api/users/{person.id}/anonymise", by=admin)
+    assert await service.announced() == [
+        ("user.deactivated", {"user_id": person.id}),
+        ("user.anonymised", {"user_id": person.id}),
+    ]
+
+
+async def test_a_closed_account_is_only_anonymised(service: Any) -> None:
+    admin, person = await service.newly(role="admin"), await service.person(is_active=False)
+    await service.call("POST", f"/api/users/{person.id}/anonymise", by=admin)
+    assert await service.announced() == [("user.anonymised", {"user_id": person.id})]
+
+
 async def test_a_change_to_what_is_already_so_ends_no_session(service: Any) -> None:
     admin, person = await service.newly(role="admin"), await service.newly()
     assert (await patch(service, admin, person.id, role="student", is_active=True)).status_code == 200

@@ -12,6 +12,7 @@ from course_service.schemas.course import CourseCreate, CourseDetail, CourseStat
 from course_service.schemas.text import Id, SearchText
 from shared.access import access
 from shared.identity import CurrentIdentity
+from shared.openapi import problems
 from shared.schemas.pagination import PageParams, PaginatedResponse
 
 router = APIRouter(prefix="/api/courses", tags=["courses"])
@@ -67,7 +68,7 @@ async def get_course(
     return course
 
 
-@router.patch("/{course_id}", openapi_extra=AUTHORS)
+@router.patch("/{course_id}", responses=problems(409), openapi_extra=AUTHORS)
 async def update_course(
     courses: Courses,
     author: Author,
@@ -82,7 +83,7 @@ async def update_course(
     return course
 
 
-@router.put("/{course_id}", openapi_extra=AUTHORS)
+@router.put("/{course_id}", responses=problems(409), openapi_extra=AUTHORS)
 async def replace_course(
     courses: Courses,
     author: Author,
@@ -98,7 +99,7 @@ async def replace_course(
     return course
 
 
-@router.post("/{course_id}/publish", openapi_extra=AUTHORS)
+@router.post("/{course_id}/publish", responses=problems(409), openapi_extra=AUTHORS)
 async def publish_course(
     courses: Courses, author: Author, course_id: CourseId, expected: ExpectedVersion, response: Response
 ) -> CourseDetail:

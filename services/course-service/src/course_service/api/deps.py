@@ -7,10 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Response
 
+from course_service.repositories.file import FileRepository
 from course_service.schemas.text import MAX_ID
+from course_service.services.attachment import AttachmentService
+from course_service.services.certificate import CertificateService
 from course_service.services.course import CourseService
+from course_service.services.enrollment import EnrollmentService
 from course_service.services.lesson import LessonPath, LessonService
 from course_service.services.module import ModuleService
+from course_service.services.progress import ProgressService
+from course_service.services.quiz import QuizService
 from shared.exceptions.base import BadRequestError
 from shared.identity import Role, UserIdentity, require_roles
 
@@ -30,6 +36,36 @@ def _modules(request: Request) -> ModuleService:
 def _lessons(request: Request) -> LessonService:
     service: LessonService = request.app.state.lessons
     return service
+
+
+def _enrollments(request: Request) -> EnrollmentService:
+    service: EnrollmentService = request.app.state.enrollments
+    return service
+
+
+def _progress(request: Request) -> ProgressService:
+    service: ProgressService = request.app.state.progress
+    return service
+
+
+def _quizzes(request: Request) -> QuizService:
+    service: QuizService = request.app.state.quizzes
+    return service
+
+
+def _certificates(request: Request) -> CertificateService:
+    service: CertificateService = request.app.state.certificates
+    return service
+
+
+def _attachments(request: Request) -> AttachmentService:
+    service: AttachmentService = request.app.state.attachments
+    return service
+
+
+def _files(request: Request) -> FileRepository:
+    files: FileRepository = request.app.state.files
+    return files
 
 
 def _expected_version(
@@ -53,15 +89,22 @@ def set_etag(response: Response, version: int) -> None:
 Courses = Annotated[CourseService, Depends(_courses)]
 Modules = Annotated[ModuleService, Depends(_modules)]
 Lessons = Annotated[LessonService, Depends(_lessons)]
+Enrollments = Annotated[EnrollmentService, Depends(_enrollments)]
+ProgressOf = Annotated[ProgressService, Depends(_progress)]
+Quizzes = Annotated[QuizService, Depends(_quizzes)]
+Admin = Annotated[UserIdentity, Depends(require_roles(Role.ADMIN))]
+Certificates = Annotated[CertificateService, Depends(_certificates)]
+Attachments = Annotated[AttachmentService, Depends(_attachments)]
+Files = Annotated[FileRepository, Depends(_files)]
 Author = Annotated[UserIdentity, Depends(require_roles(Role.INSTRUCTOR, Role.ADMIN))]
 ExpectedVersion = Annotated[int | None, Depends(_expected_version)]
 CourseId = Annotated[int, Path(ge=1, le=MAX_ID)]
 ModuleId = Annotated[int, Path(ge=1, le=MAX_ID)]
+LessonId = Annotated[int, Path(ge=1, le=MAX_ID)]
+EnrollmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-def _lesson_path(
-    course_id: CourseId, module_id: ModuleId, lesson_id: Annotated[int, Path(ge=1, le=MAX_ID)]
-) -> LessonPath:
+def _lesson_path(course_id: CourseId, module_id: ModuleId, lesson_id: LessonId) -> LessonPath:
     return LessonPath(course_id=course_id, module_id=module_id, lesson_id=lesson_id)
 
 

@@ -8,6 +8,7 @@ from course_service.api.deps import Author, CourseId, ExpectedVersion, LessonAt,
 from course_service.schemas.lesson import LessonCreate, LessonDetail, LessonSummary, LessonUpdate
 from shared.access import access
 from shared.identity import CurrentIdentity
+from shared.openapi import problems
 
 router = APIRouter(prefix="/api/courses/{course_id}/modules/{module_id}/lessons", tags=["lessons"])
 
@@ -15,7 +16,7 @@ AUTHORS = access("instructor", "admin")
 PUBLIC = access("public", rate="public")
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=AUTHORS)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=problems(409), openapi_extra=AUTHORS)
 async def create_lesson(
     lessons: Lessons, author: Author, course_id: CourseId, module_id: ModuleId, new: LessonCreate, response: Response
 ) -> LessonDetail:
@@ -34,7 +35,7 @@ async def list_lessons(
     return await lessons.of_module(viewer, course_id, module_id)
 
 
-@router.get("/{lesson_id}", openapi_extra=PUBLIC)
+@router.get("/{lesson_id}", responses=problems(401, 403), openapi_extra=PUBLIC)
 async def get_lesson(lessons: Lessons, viewer: CurrentIdentity, at: LessonAt, response: Response) -> LessonDetail:
     """A lesson with its body: for its author and the course's students; a published preview is for everybody."""
     lesson = await lessons.get(viewer, at)
@@ -42,7 +43,7 @@ async def get_lesson(lessons: Lessons, viewer: CurrentIdentity, at: LessonAt, re
     return lesson
 
 
-@router.patch("/{lesson_id}", openapi_extra=AUTHORS)
+@router.patch("/{lesson_id}", responses=problems(409), openapi_extra=AUTHORS)
 async def update_lesson(
     lessons: Lessons,
     author: Author,
@@ -57,7 +58,7 @@ async def update_lesson(
     return lesson
 
 
-@router.delete("/{lesson_id}", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=AUTHORS)
+@router.delete("/{lesson_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(409), openapi_extra=AUTHORS)
 async def delete_lesson(lessons: Lessons, author: Author, at: LessonAt, expected: ExpectedVersion) -> None:
     """Take the lesson out of its module."""
     await lessons.delete(author, at, expected_version=expected)

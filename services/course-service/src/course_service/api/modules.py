@@ -8,13 +8,14 @@ from course_service.api.deps import Author, CourseId, ExpectedVersion, ModuleId,
 from course_service.schemas.module import ModuleCreate, ModuleOutline, ModuleUpdate
 from shared.access import access
 from shared.identity import CurrentIdentity
+from shared.openapi import problems
 
 router = APIRouter(prefix="/api/courses/{course_id}/modules", tags=["modules"])
 
 AUTHORS = access("instructor", "admin")
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=AUTHORS)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=problems(409), openapi_extra=AUTHORS)
 async def create_module(
     modules: Modules, author: Author, course_id: CourseId, new: ModuleCreate, response: Response
 ) -> ModuleOutline:
@@ -31,7 +32,7 @@ async def list_modules(modules: Modules, viewer: CurrentIdentity, course_id: Cou
     return await modules.outline(viewer, course_id)
 
 
-@router.patch("/{module_id}", openapi_extra=AUTHORS)
+@router.patch("/{module_id}", responses=problems(409), openapi_extra=AUTHORS)
 async def update_module(
     modules: Modules,
     author: Author,
@@ -47,7 +48,7 @@ async def update_module(
     return module
 
 
-@router.put("/{module_id}", openapi_extra=AUTHORS)
+@router.put("/{module_id}", responses=problems(409), openapi_extra=AUTHORS)
 async def replace_module(
     modules: Modules,
     author: Author,
@@ -64,7 +65,7 @@ async def replace_module(
     return module
 
 
-@router.delete("/{module_id}", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=AUTHORS)
+@router.delete("/{module_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(409), openapi_extra=AUTHORS)
 async def delete_module(
     modules: Modules, author: Author, course_id: CourseId, module_id: ModuleId, expected: ExpectedVersion
 ) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
+from opentelemetry.instrumentation.pymongo import CommandTracer
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConfigurationError
+from pymongo.errors import ConfigurationError, PyMongoError
 from pymongo.write_concern import WriteConcern
+
+from course_service.core.mongodb_pool import PoolWatch
+from shared.exceptions.base import UnavailableError
+from shared.telemetry.tracing import tracer
 
 DATABASE = "smartcourse"
 SELECTION_TIMEOUT_MS = 2000
 """A server that is away is noticed before those who ask give up."""
+
+MAX_CONNECTIONS = 20
 
 Document = dict[str, Any]
 
@@ -29,7 +38,9 @@ class MongoDB:
             connectTimeoutMS=timeout_ms,
             serverSelectionTimeoutMS=min(timeout_ms, SELECTION_TIMEOUT_MS),
             timeoutMS=timeout_ms,
-            maxPoolSize=20,
+            maxPoolSize=MAX_CONNECTIONS,
+            # Spans of commands, with their names and collections but none of their values.
+            event_listeners=[CommandTracer(tracer), PoolWatch(limit=MAX_CONNECTIONS)],
         )
 
     @property
@@ -52,3 +63,12 @@ class MongoDB:
     async def close(self) -> None:
         """Close the connections."""
         await self.client.close()
+
+
+@contextmanager
+def unavailable_if_away(what: str) -> Iterator[None]:
+    """Turn what PyMongo raises into `UnavailableError` (503): `what` can't be read or written."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise UnavailableError(f"{what} can't be read or written at the moment: try again soon.") from error

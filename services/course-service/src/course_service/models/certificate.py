@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import Date, DateTime, ForeignKey, Index, Integer, Numeric, String, Text, func
+from sqlalchemy import Date, DateTime, ForeignKey, Index, Integer, Numeric, String, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from course_service.core.database import Base
@@ -12,7 +12,11 @@ from course_service.models.user import users
 
 
 class Certificate(Base):
-    """What a student receives for a completed enrollment."""
+    """What a student receives for a completed enrollment.
+
+    `file_id` is the `_id` of the PDF in GridFS, as text; while it is NULL the file has still to be made, not before
+    `file_due_at`.
+    """
 
     __tablename__ = "certificates"
 
@@ -29,6 +33,9 @@ class Certificate(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    file_id: Mapped[str | None] = mapped_column(String(24))
+    file_attempts: Mapped[int] = mapped_column(server_default="0")
+    file_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     enrollment: Mapped[Enrollment] = relationship(back_populates="certificate", lazy="raise")
 
@@ -36,6 +43,7 @@ class Certificate(Base):
         Index("idx_certificates_number", "certificate_number", unique=True),
         Index("idx_certificates_verification", "verification_code", unique=True),
         Index("idx_certificates_enrollment", "enrollment_id"),
+        Index("ix_certificates_file_due_at", "file_due_at", postgresql_where=text("file_id IS NULL")),
     )
 
     @property

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -15,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Numeric,
     String,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -26,6 +26,7 @@ from sqlalchemy.schema import conv
 from course_service.core.database import Base
 from course_service.models.columns import one_of
 from course_service.models.user import users
+from course_service.schemas.enrollment import EnrollmentStatus, PaymentStatus
 
 if TYPE_CHECKING:
     from course_service.models.certificate import Certificate
@@ -34,28 +35,14 @@ EMPTY_ARRAY = text("'{}'::integer[]")
 EMPTY_OBJECT = text("'{}'::jsonb")
 
 
-class EnrollmentStatus(StrEnum):
-    """Where a student stands in a course."""
-
-    ACTIVE = "active"
-    COMPLETED = "completed"
-    DROPPED = "dropped"
-    SUSPENDED = "suspended"
-
-
-class PaymentStatus(StrEnum):
-    """The state of an enrollment's payment; NULL means that nothing is to be paid."""
-
-    PENDING = "pending"
-    COMPLETED = "completed"
-    REFUNDED = "refunded"
-
-
 class Enrollment(Base):
     """A student's enrollment and progress in a course.
 
     `status=active` with `payment_status=pending` is an enrollment that grants no access yet.
-    `completion_dates` maps a lesson's or module's key to the time it was completed, in ISO 8601.
+    `completion_dates` maps `lesson:<id>` and `module:<id>` to the time each was first completed, in ISO 8601; an
+    entry is never changed or removed. `completed_lessons`, `completed_modules` and `completed_quizzes` hold all that
+    was ever completed, published now or not; `completion_percentage`, `total_lessons` and `total_modules` are as of the
+    last change of the row. `quiz_scores` maps a quiz's id to its best score in percent.
     """
 
     __tablename__ = "enrollments"
@@ -85,6 +72,8 @@ class Enrollment(Base):
     created_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), server_default=func.now())
     completion_dates: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=EMPTY_OBJECT)
+    suspended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    suspended_reason: Mapped[str | None] = mapped_column(Text)
 
     certificate: Mapped["Certificate | None"] = relationship(back_populates="enrollment", lazy="raise")
 

@@ -42,10 +42,19 @@ class CourseRepository:
         """Return the course, or None."""
         return await self._session.get(Course, course_id)
 
-    async def find_for_update(self, course_id: int) -> Course | None:
-        """Return the course, locked until the transaction ends: all writing below a course waits for it."""
-        query = select(Course).where(Course.id == course_id).with_for_update()
+    async def get(self, course_id: int) -> Course:
+        """Return the course that another row refers to."""
+        return await self._session.get_one(Course, course_id)
+
+    async def find_of_module(self, module_id: int) -> Course | None:
+        """Return the course that a module belongs to."""
+        query = select(Course).join(Module, Module.course_id == Course.id).where(Module.id == module_id)
         return await self._session.scalar(query)
+
+    async def find_for_update(self, course_id: int) -> Course | None:
+        """Return the course as it is now, locked until the transaction ends: all writing below it waits for that."""
+        query = select(Course).where(Course.id == course_id).with_for_update()
+        return await self._session.scalar(query.execution_options(populate_existing=True))
 
     async def find_by_title(self, title: str, *, instructor_id: int) -> Course | None:
         """Return the oldest course of that person and title, or None."""

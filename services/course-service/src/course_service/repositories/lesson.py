@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from course_service.core.progress import Required
 from course_service.models import Lesson, Module
 from course_service.repositories.ordering import placed, renumber
 
 Q = TypeVar("Q", bound=Select[Any])
+
+LIVE = (Lesson.archived_at.is_(None), Module.archived_at.is_(None))
 
 
 class LessonRepository:
@@ -33,6 +37,11 @@ class LessonRepository:
         )
         return await self._session.scalar(query)
 
+    async def find_by_id(self, lesson_id: int) -> Lesson | None:
+        """Return the lesson wherever it is, as it is now, or None."""
+        query = _live(select(Lesson)).where(Lesson.id == lesson_id)
+        return await self._session.scalar(query.execution_options(populate_existing=True))
+
     async def of_module(self, module_id: int, *, published_only: bool) -> Sequence[Lesson]:
         """Return a module's lessons in order."""
         query = _live(select(Lesson)).where(Lesson.module_id == module_id).order_by(Lesson.position)
@@ -42,6 +51,25 @@ class LessonRepository:
         """Return the lessons of all modules of a course, each module's in order."""
         query = _live(select(Lesson)).where(Module.course_id == course_id).order_by(Module.position, Lesson.position)
         return (await self._session.scalars(_published(query, only=published_only))).all()
+
+    async def required_of(self, course_id: int) -> Required:
+        """Return what a course requires now."""
+        return (await self.required_of_all([course_id]))[course_id]
+
+    async def required_of_all(self, course_ids: Collection[int]) -> Mapping[int, Required]:
+        """Return what each of these courses requires now."""
+        query = (
+            select(Module.course_id, Lesson.module_id, Lesson.id)
+            .join(Module, Module.id == Lesson.module_id)
+            .where(Module.course_id.in_(course_ids), Lesson.is_published, Lesson.is_required, *LIVE)
+        )
+        found: dict[int, dict[int, set[int]]] = {course_id: defaultdict(set) for course_id in course_ids}
+        for course_id, module_id, lesson_id in await self._session.execute(query):
+            found[course_id][module_id].add(lesson_id)
+        return {
+            course_id: Required({module_id: frozenset(lessons) for module_id, lessons in modules.items()})
+            for course_id, modules in found.items()
+        }
 
     async def count_published(self, course_id: int) -> int:
         """Return how many published lessons a course has."""
@@ -82,9 +110,7 @@ class LessonRepository:
 
 
 def _live(query: Q) -> Q:
-    return query.join(Module, Module.id == Lesson.module_id).where(
-        Lesson.archived_at.is_(None), Module.archived_at.is_(None)
-    )
+    return query.join(Module, Module.id == Lesson.module_id).where(*LIVE)
 
 
 def _published(query: Q, *, only: bool) -> Q:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import PyMongoError
 
 from course_service.core.cache import LRUCache
-from course_service.core.mongodb import Document, MongoDB
-from shared.exceptions.base import UnavailableError
+from course_service.core.mongodb import Document, MongoDB, unavailable_if_away
 
 COLLECTION = "lesson_revisions"
 CACHE_BYTES = 8 * 1024 * 1024
@@ -59,7 +55,7 @@ class RevisionRepository:
             "body": revision.body,
             "created_at": revision.created_at,
         }
-        with _unavailable_if_away():
+        with unavailable_if_away("Lesson bodies"):
             await self._collection.insert_one(document)
         return str(document["_id"])
 
@@ -68,18 +64,10 @@ class RevisionRepository:
         cached = self._cache.find(revision_id)
         if cached is not None:
             return cached
-        with _unavailable_if_away():
+        with unavailable_if_away("Lesson bodies"):
             document = await self._collection.find_one({"_id": ObjectId(revision_id)}, {"body": True})
         if document is None:
             raise MissingRevisionError(revision_id)
         body: Body = document["body"]
         self._cache.put(revision_id, body, size_bytes=len(repr(body)))
         return body
-
-
-@contextmanager
-def _unavailable_if_away() -> Iterator[None]:
-    try:
-        yield
-    except PyMongoError as error:
-        raise UnavailableError("Lesson bodies can't be read or written at the moment: try again soon.") from error

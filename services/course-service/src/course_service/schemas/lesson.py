@@ -6,10 +6,11 @@ import json
 import math
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationInfo, field_validator
 
+from course_service.schemas.quiz import QuizDefinition
 from course_service.schemas.text import MAX_ID, NotNull, Position, Title
 from shared.schemas.base import Schema
 
@@ -74,14 +75,23 @@ def _check_text(text: str) -> None:
 Body = Annotated[
     str | dict[str, Any],
     AfterValidator(check_body),
-    Field(description="Markdown for `text`; text or an object for the other kinds. At most 256 KiB as JSON."),
+    Field(
+        description="Markdown for `text`, a `QuizDefinition` for `quiz`, text or an object for the other kinds."
+        " At most 256 KiB as JSON."
+    ),
 ]
 DurationMinutes = Annotated[int, Field(ge=0, le=MAX_ID)]
 
 
-def body_fits(kind: LessonKind, body: Any) -> bool:
-    """Return whether a lesson of that kind may have that body."""
-    return kind is not LessonKind.TEXT or isinstance(body, str)
+TEXT_BODY: TypeAdapter[str] = TypeAdapter(str)
+
+
+def check_fits(kind: LessonKind, body: Any) -> None:
+    """Raise pydantic's `ValidationError`, which says where, unless a lesson of that kind may have that body."""
+    if kind is LessonKind.TEXT:
+        TEXT_BODY.validate_python(body)
+    elif kind is LessonKind.QUIZ:
+        QuizDefinition.model_validate(body)
 
 
 class LessonCreate(Schema):
@@ -96,11 +106,12 @@ class LessonCreate(Schema):
     duration_minutes: DurationMinutes | None = None
     position: Position | None = None
 
-    @model_validator(mode="after")
-    def _body_fits_kind(self) -> Self:
-        if not body_fits(self.kind, self.body):
-            raise ValueError("body: a lesson of kind text has Markdown text as its body, not an object")
-        return self
+    @field_validator("body")
+    @classmethod
+    def _body_fits_kind(cls, body: Any, info: ValidationInfo) -> Any:
+        if "kind" in info.data:  # else it is not valid itself, and reported
+            check_fits(info.data["kind"], body)
+        return body
 
 
 class LessonUpdate(Schema):

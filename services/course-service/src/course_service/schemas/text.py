@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, PlainSerializer, StringConstraints
 
 MAX_ID = 2**31 - 1
 """The largest id that a column of type INTEGER holds."""
@@ -37,3 +38,5 @@ NotNull = AfterValidator(_not_null)
 """For an optional field of an update: it may be absent, not null."""
 
 Position = Annotated[int, Field(ge=1, le=MAX_ID, description="From 1; one beyond the end means the end")]
+Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float), Field(ge=0, le=100)]
+"""0 to 100 with two decimals; a number in JSON."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from course_service.schemas.course import CourseLevel
+from course_service.seed import quizzes
+from course_service.seed.quizzes import DemoQuiz
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,11 @@ class DemoLesson:
 
 @dataclass(frozen=True, slots=True)
 class DemoModule:
-    """A module of a demo course."""
+    """A module of a demo course: lessons, then a quiz about them."""
 
     title: str
     lessons: tuple[DemoLesson, ...]
+    quiz: DemoQuiz
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ PYTHON = DemoCourse(
     modules=(
         DemoModule(
             title="Values and names",
+            quiz=quizzes.VALUES,
             lessons=(
                 DemoLesson(
                     title="A program is a list of instructions",
@@ -91,6 +95,7 @@ The right-hand side is worked out first, then the name on the left refers to the
         ),
         DemoModule(
             title="Decisions and repetition",
+            quiz=quizzes.REPETITION,
             lessons=(
                 DemoLesson(
                     title="If, else and what counts as true",
@@ -139,6 +144,7 @@ DATABASES = DemoCourse(
     modules=(
         DemoModule(
             title="Tables that tell the truth",
+            quiz=quizzes.TABLES,
             lessons=(
                 DemoLesson(
                     title="One fact in one place",
@@ -183,6 +189,7 @@ Write the rule when the table is made. Adding it later means finding and repairi
         ),
         DemoModule(
             title="Questions in SQL",
+            quiz=quizzes.QUESTIONS,
             lessons=(
                 DemoLesson(
                     title="Joining tables",
@@ -230,6 +237,7 @@ WRITING = DemoCourse(
     modules=(
         DemoModule(
             title="Before you write",
+            quiz=quizzes.READERS,
             lessons=(
                 DemoLesson(
                     title="Who reads it, and what for?",
@@ -262,6 +270,7 @@ Somebody who reads only the first sentence still knows what to do.
         ),
         DemoModule(
             title="Sentence by sentence",
+            quiz=quizzes.SENTENCES,
             lessons=(
                 DemoLesson(
                     title="Name who does what",

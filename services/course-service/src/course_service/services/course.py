@@ -16,16 +16,11 @@ from course_service.core.visibility import Sight
 from course_service.models import Course
 from course_service.repositories.course import CourseCard, CourseFilter, CourseRepository, list_cards
 from course_service.schemas.course import CourseCreate, CourseDetail, CourseStatus, CourseSummary, CourseUpdate
-from course_service.schemas.events import CourseArchived, CourseCreated, CoursePublished
-from course_service.services.gate import (
-    check_publishable,
-    check_version,
-    get_course_to_change,
-    get_course_to_edit,
-    get_visible_course,
-)
+from course_service.services.gate import check_version, get_course_to_change, get_course_to_edit, get_visible_course
 from course_service.services.outline import course_detail, course_summary, outline_of
+from course_service.services.publication import check_publishable, check_still_publishable
 from shared.database import Database
+from shared.events.course import CourseArchived, CourseCreated, CoursePublished, CourseUpdated
 from shared.events.envelope import Event
 from shared.identity import Identity, UserIdentity
 from shared.schemas.pagination import Page, PageQuery, paginate
@@ -82,6 +77,7 @@ class CourseService:
 
         Raises:
             NoSuchCourseError, NotTheInstructorError, CourseArchivedError, StaleVersionError
+            CourseNotPublishableError: the course is public, and would not be fit for it any more.
         """
         async with self._database.begin() as session:
             course = await get_course_to_edit(session, author, course_id)
@@ -89,8 +85,9 @@ class CourseService:
             for name, value in changes.model_dump(exclude_unset=True).items():
                 setattr(course, name, value)
             if session.is_modified(course):
-                self._touch(course)
-            await session.flush()
+                now = self._touch(course)
+                await check_still_publishable(session, course)
+                await self._publisher.publish(session, Event.of(CourseUpdated(**_facts(course)), time=now))
             return await _detail(session, course_id)
 
     async def publish(self, author: Identity, course_id: int, *, expected_version: int | None = None) -> CourseDetail:
@@ -98,7 +95,7 @@ class CourseService:
 
         Raises:
             NoSuchCourseError, NotTheInstructorError, CourseArchivedError, StaleVersionError
-            CourseNotPublishableError: it lacks a module, or a published lesson.
+            CourseNotPublishableError: it lacks a description, a module or a published lesson; it says all of these.
         """
         async with self._database.begin() as session:
             course = await get_course_to_edit(session, author, course_id)

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from course_service.core.errors import (
-    BodyDoesNotFitError,
-    EnrollmentRequiredError,
-    NoSuchLessonError,
-    NoSuchModuleError,
-)
-from course_service.core.visibility import Sight, may_read_body
-from course_service.models import Course, Lesson, Module
+from course_service.core.errors import BodyDoesNotFitError, NoSuchLessonError, NoSuchModuleError
+from course_service.core.visibility import Sight
+from course_service.models import Lesson, Module
 from course_service.repositories.lesson import LessonRepository
 from course_service.repositories.module import ModuleRepository
 from course_service.repositories.revision import Body, Revision, RevisionRepository
-from course_service.schemas.lesson import LessonCreate, LessonDetail, LessonKind, LessonSummary, LessonUpdate, body_fits
+from course_service.schemas.lesson import (
+    LessonCreate,
+    LessonDetail,
+    LessonKind,
+    LessonSummary,
+    LessonUpdate,
+    check_fits,
+)
 from course_service.services.gate import (
-    check_still_publishable,
+    SeenLesson,
+    check_readable,
     check_version,
     get_course_to_edit,
     get_visible_course,
-    is_student_of,
 )
+from course_service.services.publication import check_still_publishable
+from course_service.services.quiz import get_definition
 from shared.database import Database
-from shared.exceptions.base import AuthenticationError
+from shared.exceptions.problem import validation_errors
 from shared.identity import Identity, UserIdentity
 from shared.utils.datetime import Clock
 
@@ -89,18 +94,21 @@ class LessonService:
             return [LessonSummary.model_validate(lesson) for lesson in lessons]
 
     async def get(self, viewer: Identity, path: LessonPath) -> LessonDetail:
-        """Return a lesson with its body.
+        """Return a lesson with its body; of a quiz, whoever is not its author gets the questions only.
 
         Raises:
             NoSuchLessonError: there is none, or it is not published and the viewer is not its author.
-            AuthenticationError, EnrollmentRequiredError: it is for students of the course.
+            AuthenticationError, EnrollmentRequiredError, EnrollmentSuspendedError: it is for students of the course.
+            QuizNotReadyError: what it holds is no valid quiz, so there is no telling its questions from its answers.
         """
         async with self._database.read() as session:
             course, seen = await get_visible_course(session, viewer, path.course_id)
             lesson = await _get_lesson(session, path)
-            if seen is not Sight.EVERYTHING:
-                await _check_readable(session, viewer, course, lesson, path)
-        return _detail(lesson, await self._revisions.get_body(lesson.current_revision_id))
+            await check_readable(session, viewer, SeenLesson(course, lesson, seen))
+        body = await self._revisions.get_body(lesson.current_revision_id)
+        if lesson.kind == LessonKind.QUIZ and seen is not Sight.EVERYTHING:
+            body = get_definition(lesson.id, body).without_answers()
+        return _detail(lesson, body)
 
     async def update(
         self, author: UserIdentity, path: LessonPath, changes: LessonUpdate, *, expected_version: int | None = None
@@ -109,7 +117,7 @@ class LessonService:
 
         Raises:
             NoSuchLessonError, StaleVersionError
-            BodyDoesNotFitError: the body does not fit the lesson's kind.
+            BodyDoesNotFitError: the body does not fit the lesson's kind; its `errors` say where.
             CourseNotPublishableError: the course is public, and nothing published would be left in it.
         """
         revision_id, body = await self._revise(author, path, changes.body, expected_version)
@@ -156,8 +164,12 @@ class LessonService:
         check_version(lesson, expected_version)
         if body is None:
             return lesson.current_revision_id, await self._revisions.get_body(lesson.current_revision_id)
-        if not body_fits(LessonKind(lesson.kind), body):
-            raise BodyDoesNotFitError(lesson.id, lesson.kind)
+        try:
+            check_fits(LessonKind(lesson.kind), body)
+        except ValidationError as error:
+            problems = validation_errors(error.errors(include_url=False, include_input=False, include_context=False))
+            located = [problem | {"loc": f"body.body.{problem['loc']}".rstrip(".")} for problem in problems]
+            raise BodyDoesNotFitError(lesson.id, lesson.kind, located) from None
         revision = Revision(
             lesson_id=lesson.id, author_id=author.user_id, kind=lesson.kind, body=body, created_at=self._clock.now()
         )
@@ -177,23 +189,6 @@ async def _get_lesson(session: AsyncSession, path: LessonPath) -> Lesson:
     if lesson is None:
         raise NoSuchLessonError(path.lesson_id, module_id=path.module_id)
     return lesson
-
-
-async def _check_readable(
-    session: AsyncSession, viewer: Identity, course: Course, lesson: Lesson, path: LessonPath
-) -> None:
-    if not lesson.is_published:
-        raise NoSuchLessonError(path.lesson_id, module_id=path.module_id)
-    if may_read_body(
-        Sight.PUBLISHED,
-        is_published=lesson.is_published,
-        is_preview=lesson.is_preview,
-        is_enrolled=await is_student_of(session, viewer, course),
-    ):
-        return
-    if viewer.is_anonymous:
-        raise AuthenticationError(f"Lesson {lesson.id} is for students of the course: log in to read it.")
-    raise EnrollmentRequiredError(lesson.id, course_id=course.id)
 
 
 def _detail(lesson: Lesson, body: Body) -> LessonDetail:

@@ -7,13 +7,9 @@ from course_service.models import Module
 from course_service.repositories.lesson import LessonRepository
 from course_service.repositories.module import ModuleRepository
 from course_service.schemas.module import ModuleCreate, ModuleOutline, ModuleUpdate
-from course_service.services.gate import (
-    check_still_publishable,
-    check_version,
-    get_course_to_edit,
-    get_visible_course,
-)
+from course_service.services.gate import check_version, get_course_to_edit, get_visible_course
 from course_service.services.outline import module_outline, outline_of
+from course_service.services.publication import check_still_publishable
 from shared.database import Database
 from shared.identity import Identity
 from shared.utils.datetime import Clock

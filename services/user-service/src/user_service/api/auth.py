@@ -4,8 +4,8 @@ from fastapi import APIRouter, status
 
 from shared.access import access
 from shared.identity import CurrentUser
+from shared.openapi import problems
 from user_service.api.deps import CurrentServices, CurrentSessionId
-from user_service.api.responses import problems
 from user_service.schemas.auth import PasswordChange, RefreshTokenRequest, TokenResponse, UserLogin, UserRegister
 from user_service.schemas.user import UserResponse
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/auth", tags=["Authentication"])
     "/register",
     summary="Make an account",
     status_code=status.HTTP_201_CREATED,
-    responses=problems(409, 429),
+    responses=problems(409),
     openapi_extra=access("public", rate="login"),
 )
 async def register(newcomer: UserRegister, services: CurrentServices) -> UserResponse:
@@ -27,7 +27,7 @@ async def register(newcomer: UserRegister, services: CurrentServices) -> UserRes
 @router.post(
     "/login",
     summary="Exchange email and password for tokens",
-    responses=problems(401, 429, 503),
+    responses=problems(401, 429),
     openapi_extra=access("public", rate="login"),
 )
 async def login(credentials: UserLogin, services: CurrentServices) -> TokenResponse:
@@ -38,7 +38,7 @@ async def login(credentials: UserLogin, services: CurrentServices) -> TokenRespo
 @router.post(
     "/refresh",
     summary="Exchange a refresh token for new tokens",
-    responses=problems(401, 429),
+    responses=problems(401),
     openapi_extra=access("public", rate="public"),
 )
 async def refresh(presented: RefreshTokenRequest, services: CurrentServices) -> TokenResponse:
@@ -52,7 +52,6 @@ async def refresh(presented: RefreshTokenRequest, services: CurrentServices) -> 
     "/logout",
     summary="End this session",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(401),
     openapi_extra=access("authenticated"),
 )
 async def logout(user: CurrentUser, sid: CurrentSessionId, services: CurrentServices) -> None:
@@ -64,7 +63,7 @@ async def logout(user: CurrentUser, sid: CurrentSessionId, services: CurrentServ
     "/change-password",
     summary="Change one's own password",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(401, 429, 503),
+    responses=problems(429),
     openapi_extra=access("authenticated"),
 )
 async def change_password(
@@ -79,7 +78,6 @@ async def change_password(
 @router.get(
     "/me",
     summary="Read one's own account",
-    responses=problems(401),
     openapi_extra=access("authenticated"),
 )
 async def read_me(user: CurrentUser, services: CurrentServices) -> UserResponse:

@@ -5,7 +5,6 @@ from fastapi import APIRouter
 from shared.access import access
 from shared.schemas.pagination import PageParams, PaginatedResponse
 from user_service.api.deps import CurrentServices, Instructor, UserId
-from user_service.api.responses import problems
 from user_service.schemas.instructor import InstructorProfileUpdate, InstructorResponse
 
 router = APIRouter(prefix="/api/instructors", tags=["Instructors"])
@@ -24,7 +23,6 @@ async def list_instructors(params: PageParams, services: CurrentServices) -> Pag
 @router.put(
     "/me",
     summary="Write one's own profile",
-    responses=problems(401, 403),
     openapi_extra=access("instructor"),
 )
 async def put_profile(
@@ -37,7 +35,6 @@ async def put_profile(
 @router.get(
     "/{user_id}",
     summary="Read an instructor's profile",
-    responses=problems(404),
     openapi_extra=access("public", rate="public"),
 )
 async def read_instructor(user_id: UserId, services: CurrentServices) -> InstructorResponse:

@@ -4,9 +4,9 @@ from fastapi import APIRouter
 
 from shared.access import access
 from shared.identity import CurrentUser
+from shared.openapi import problems
 from shared.schemas.pagination import PageParams, PaginatedResponse
 from user_service.api.deps import Administrator, CurrentServices, UserId, WantedUsers
-from user_service.api.responses import problems
 from user_service.schemas.user import ProfileUpdate, UserResponse, UserUpdate
 
 router = APIRouter(prefix="/api/users", tags=["Users"])
@@ -15,7 +15,6 @@ router = APIRouter(prefix="/api/users", tags=["Users"])
 @router.patch(
     "/me",
     summary="Change one's own name",
-    responses=problems(401),
     openapi_extra=access("authenticated"),
 )
 async def update_me(change: ProfileUpdate, user: CurrentUser, services: CurrentServices) -> UserResponse:
@@ -25,7 +24,6 @@ async def update_me(change: ProfileUpdate, user: CurrentUser, services: CurrentS
 @router.get(
     "",
     summary="List and search accounts",
-    responses=problems(401, 403),
     openapi_extra=access("admin"),
 )
 async def list_users(
@@ -38,7 +36,6 @@ async def list_users(
 @router.get(
     "/{user_id}",
     summary="Read an account",
-    responses=problems(401, 403, 404),
     openapi_extra=access("admin"),
 )
 async def read_user(user_id: UserId, _: Administrator, services: CurrentServices) -> UserResponse:
@@ -48,7 +45,7 @@ async def read_user(user_id: UserId, _: Administrator, services: CurrentServices
 @router.patch(
     "/{user_id}",
     summary="Change an account's role, or deactivate it",
-    responses=problems(401, 403, 404, 409),
+    responses=problems(409),
     openapi_extra=access("admin"),
 )
 async def update_user(user_id: UserId, change: UserUpdate, _: Administrator, services: CurrentServices) -> UserResponse:
@@ -59,7 +56,7 @@ async def update_user(user_id: UserId, change: UserUpdate, _: Administrator, ser
 @router.post(
     "/{user_id}/anonymise",
     summary="Forget who somebody is",
-    responses=problems(401, 403, 404, 409),
+    responses=problems(409),
     openapi_extra=access("admin"),
 )
 async def anonymise_user(user_id: UserId, _: Administrator, services: CurrentServices) -> UserResponse:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from user_service.schemas.user import UserRole
+from shared.events.user import UserEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,10 @@ class Revocation:
 
 
 class AccountPublisher(Protocol):
-    """Tells about accounts inside the caller's transaction: it leaves if, and only if, that commits."""
+    """Tells about accounts."""
 
-    async def user_registered(
-        self, transaction: AsyncSession, *, user_id: int, email: str, full_name: str, role: UserRole, at: datetime
-    ) -> None:
-        """An account was made."""
+    async def publish(self, transaction: AsyncSession, event: UserEvent, *, at: datetime) -> None:
+        """Say what happened inside the caller's transaction: it leaves if, and only if, that commits."""
 
 
 class RevocationPublisher(Protocol):

@@ -8,11 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import outbox
 from shared.events.envelope import Event
-from shared.events.user import UserRegistered
+from shared.events.user import UserEvent
 from user_service.core.database import SERVICE
 from user_service.core.publishing import Revocation
 from user_service.core.revocations import STREAM, RevocationStream, entries
-from user_service.schemas.user import UserRole
 
 _log = structlog.get_logger(__name__)
 
@@ -20,11 +19,8 @@ _log = structlog.get_logger(__name__)
 class AccountProducer:
     """Writes events to the outbox; the relay takes them from there."""
 
-    async def user_registered(
-        self, transaction: AsyncSession, *, user_id: int, email: str, full_name: str, role: UserRole, at: datetime
-    ) -> None:
-        data = UserRegistered(user_id=user_id, email=email, full_name=full_name, role=role.value)
-        await outbox.add(transaction, Event.of(data, time=at))
+    async def publish(self, transaction: AsyncSession, event: UserEvent, *, at: datetime) -> None:
+        await outbox.add(transaction, Event.of(event, time=at))
 
 
 class RevocationProducer:

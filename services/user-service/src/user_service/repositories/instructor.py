@@ -4,20 +4,17 @@ from typing import Any, cast
 
 from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from user_service.core.errors import InstructorNotFound
 from user_service.models.instructor import InstructorProfile
 from user_service.models.user import User
+from user_service.repositories.base import BaseRepository
 from user_service.schemas.instructor import InstructorProfileUpdate
 from user_service.schemas.user import UserRole
 
 
-class InstructorRepository:
+class InstructorRepository(BaseRepository):
     """Profiles within one transaction. Whoever is not an active instructor has none to show."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
 
     def listing(self) -> Select[Any]:
         """All active instructors with what they tell about themselves, by name; to be paginated."""

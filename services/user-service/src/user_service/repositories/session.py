@@ -5,16 +5,13 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from user_service.models.session import RefreshToken, RevocationReason, Session
+from user_service.repositories.base import BaseRepository
 
 
-class SessionRepository:
+class SessionRepository(BaseRepository):
     """Logins within one transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
 
     def add(self, login: Session) -> None:
         self._session.add(login)

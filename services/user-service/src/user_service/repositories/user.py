@@ -4,18 +4,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from user_service.core.errors import UserNotFound
 from user_service.models.user import User
+from user_service.repositories.base import BaseRepository
 from user_service.schemas.user import UserFilter, UserRole
 
 
-class UserRepository:
+class UserRepository(BaseRepository):
     """Accounts within one transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
 
     async def find(self, user_id: int) -> User | None:
         return await self._session.get(User, user_id)

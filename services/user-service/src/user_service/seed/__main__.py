@@ -1,4 +1,4 @@
-"""`python -m user_service.seed [--demo]`: ADMIN_EMAIL and ADMIN_PASSWORD name the first administrator."""
+"""`python -m user_service.seed [--demo] [--learners M]`: ADMIN_EMAIL, ADMIN_PASSWORD: the administrator."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ from user_service.seed.seeding import AddressTakenError, Seeder
 from user_service.services.account import AccountService
 
 
-async def seed(settings: SeedSettings, *, with_demo: bool) -> None:
+async def seed(settings: SeedSettings, *, with_demo: bool, learners: int) -> None:
     database = Database(settings, application_name="user-seed")
     try:
         accounts = AccountService(publisher=AccountProducer(), clock=SystemClock())
@@ -23,6 +23,8 @@ async def seed(settings: SeedSettings, *, with_demo: bool) -> None:
         await seeder.ensure_admin(email=settings.admin_email, password=settings.admin_password)
         if with_demo:
             await seeder.ensure_demo_people()
+        if learners:
+            await seeder.ensure_load_learners(learners)
     finally:
         await database.dispose()
 
@@ -30,10 +32,13 @@ async def seed(settings: SeedSettings, *, with_demo: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m user_service.seed", description=__doc__)
     parser.add_argument("--demo", action="store_true", help="also make the demo instructors and students")
+    parser.add_argument(
+        "--learners", type=int, default=0, metavar="M", help="also make so many students for load tests"
+    )
     arguments = parser.parse_args()
     configure_logging("user-seed")
     try:
-        asyncio.run(seed(load(SeedSettings), with_demo=arguments.demo))
+        asyncio.run(seed(load(SeedSettings), with_demo=arguments.demo, learners=arguments.learners))
     except (AddressTakenError, UnavailableError) as error:
         sys.exit(f"python -m user_service.seed: {error}")
 

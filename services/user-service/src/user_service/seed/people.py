@@ -6,6 +6,7 @@ from user_service.schemas.instructor import InstructorProfileUpdate
 from user_service.schemas.user import UserRole
 
 DEMO_DOMAIN = "demo.smartcourse.example"
+LOAD_DOMAIN = "load.smartcourse.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ DEMO_PEOPLE = (
             expertise=["Databases", "Statistics"],
         ),
     ),
-    DemoPerson(name="student1", full_name="Demo Student One", role=UserRole.STUDENT),
-    DemoPerson(name="student2", full_name="Demo Student Two", role=UserRole.STUDENT),
+    # One for each state that an enrollment can be in; course-service's seed sends them on their way.
+    *(
+        DemoPerson(name=f"student{number}", full_name=f"Demo Student {word}", role=UserRole.STUDENT)
+        for number, word in enumerate(("One", "Two", "Three", "Four", "Five", "Six"), start=1)
+    ),
 )

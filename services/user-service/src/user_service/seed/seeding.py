@@ -10,10 +10,12 @@ from shared.utils.hashing import hash_password
 from user_service.repositories.instructor import InstructorRepository
 from user_service.repositories.user import UserRepository
 from user_service.schemas.user import UserRole
-from user_service.seed.people import DEMO_PEOPLE, DemoPerson
+from user_service.seed.people import DEMO_PEOPLE, LOAD_DOMAIN, DemoPerson
 from user_service.services.account import AccountService
 
 ADMINISTRATOR_NAME = "Administrator"
+BATCH = 500
+"""Accounts of one transaction."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +64,24 @@ class Seeder:
         made = [await self._ensure(person) for person in DEMO_PEOPLE]
         _log.info("demo_people_ensured", made=sum(made))
         return sum(made)
+
+    async def ensure_load_learners(self, count: int) -> int:
+        """Make students for load tests up to that number, none of whom can log in; returns how many were missing."""
+        hashed_password = await hash_password(secrets.token_urlsafe(48))
+        made = 0
+        for start in range(1, count + 1, BATCH):
+            async with self._database.begin() as transaction:
+                for number in range(start, min(start + BATCH, count + 1)):
+                    user = await self._accounts.create(
+                        transaction,
+                        email=f"learner-{number:07}@{LOAD_DOMAIN}",
+                        hashed_password=hashed_password,
+                        full_name=f"Learner {number}",
+                        role=UserRole.STUDENT,
+                    )
+                    made += user is not None
+        _log.info("load_learners_ensured", made=made)
+        return made
 
     async def _settle_for_existing(self, users: UserRepository) -> bool:
         # Nobody is made an administrator because of the address they chose at registration.

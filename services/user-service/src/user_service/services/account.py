@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.events.user import UserRegistered
 from shared.utils.datetime import Clock
 from user_service.core.publishing import AccountPublisher
 from user_service.models.user import User
@@ -24,7 +25,6 @@ class AccountService:
             email=email, hashed_password=hashed_password, full_name=full_name, role=role
         )
         if user is not None:
-            await self._publisher.user_registered(
-                transaction, user_id=user.id, email=email, full_name=full_name, role=role, at=self._clock.now()
-            )
+            registered = UserRegistered(user_id=user.id, email=email, full_name=full_name, role=role.value)
+            await self._publisher.publish(transaction, registered, at=self._clock.now())
         return user

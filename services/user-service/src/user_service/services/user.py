@@ -5,11 +5,12 @@ import secrets
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import Database
+from shared.events.user import UserAnonymised, UserDeactivated, UserEvent, UserReactivated, UserRoleChanged
 from shared.schemas.pagination import PageQuery, PaginatedResponse, paginate
 from shared.utils.datetime import Clock
 from shared.utils.hashing import hash_password
 from user_service.core.errors import AccountAnonymised, AccountDeactivated, LastAdministrator
-from user_service.core.publishing import Revocation
+from user_service.core.publishing import AccountPublisher, Revocation
 from user_service.models.session import RevocationReason
 from user_service.models.user import User
 from user_service.repositories.instructor import InstructorRepository
@@ -25,9 +26,12 @@ ANONYMOUS_DOMAIN = "anonymised.invalid"
 class UserService:
     """Reads and changes accounts; whoever loses a right loses the live sessions that carry it."""
 
-    def __init__(self, *, database: Database, sessions: SessionService, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, sessions: SessionService, publisher: AccountPublisher, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
+        self._publisher = publisher
         self._clock = clock
 
     async def me(self, user_id: int) -> UserResponse:
@@ -86,6 +90,7 @@ class UserService:
             user.email, user.full_name = f"user-{user_id}@{ANONYMOUS_DOMAIN}", ANONYMOUS_NAME
             user.hashed_password, user.anonymised_at = hashed_password, self._clock.now()
             await InstructorRepository(transaction).delete(user_id)
+            await self._publisher.publish(transaction, UserAnonymised(user_id=user_id), at=user.anonymised_at)
             answer = UserResponse.model_validate(user)
         await self._sessions.announce(ended)
         return answer
@@ -106,12 +111,17 @@ class UserService:
     async def _apply(self, transaction: AsyncSession, user: User, change: UserUpdate) -> Revocation:
         now = self._clock.now()
         reason: RevocationReason | None = None
+        happened: list[UserEvent] = []
         if change.role is not None and change.role != user.role:
+            happened.append(UserRoleChanged(user_id=user.id, role=change.role, previous_role=user.role))
             user.role, reason = change.role, RevocationReason.ROLE_CHANGE
         if change.is_active is not None and change.is_active != user.is_active:
             user.is_active = change.is_active
+            happened.append((UserReactivated if change.is_active else UserDeactivated)(user_id=user.id))
             reason = reason if change.is_active else RevocationReason.DEACTIVATION
         user.updated_at = now
+        for event in happened:
+            await self._publisher.publish(transaction, event, at=now)
         if reason is None:
             return Revocation((), now)
         return await self._sessions.end_all(transaction, user.id, reason=reason)

@@ -1,0 +1,1 @@
+"""Certificates on paper: rendered in a process of their own, which knows no database and reaches no network."""

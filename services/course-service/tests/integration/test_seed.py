@@ -1,0 +1,136 @@
+"""The demo courses and their learners, and data for load tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import asyncpg
+import pytest
+from course_people import Person
+from fastapi import FastAPI
+
+from course_service.config import Settings
+
+COURSES = 3
+JOURNEYS = """
+SELECT split_part(u.email, '@', 1) AS who, c.title, e.status, e.completion_percentage::float AS percentage,
+       EXISTS (SELECT FROM certificates WHERE enrollment_id = e.id) AS is_certified,
+       (SELECT count(*) FROM quiz_attempts WHERE enrollment_id = e.id) AS attempts
+FROM enrollments AS e JOIN users AS u ON u.id = e.student_id JOIN courses AS c ON c.id = e.course_id
+ORDER BY u.email, c.id
+"""
+
+
+async def seed(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "MONGODB_URL": settings.mongodb_url.get_secret_value(),
+    }
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "course_service.seed", *(arguments or ("--demo",))],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+async def add(sql: asyncpg.Connection, name: str, role: str, domain: str = "demo") -> None:
+    await sql.execute(
+        "INSERT INTO users (email, hashed_password, full_name, role) VALUES ($1, '-', $2, $3)",
+        f"{name}@{domain}.smartcourse.example",
+        name,
+        role,
+    )
+
+
+@pytest.fixture
+async def demo_instructors(app: FastAPI, sql: asyncpg.Connection) -> None:
+    for number in (1, 2):
+        await add(sql, f"instructor{number}", "instructor")
+
+
+@pytest.fixture
+async def demo_people(demo_instructors: None, sql: asyncpg.Connection) -> None:
+    for number in range(1, 7):
+        await add(sql, f"student{number}", "student")
+
+
+async def test_the_seed_makes_three_public_courses_once(
+    settings: Settings, demo_instructors: None, anonymous: Person
+) -> None:
+    for _ in range(2):
+        done = await seed(settings)
+        assert done.returncode == 0, done.stderr
+        page = (await anonymous.get("/api/courses")).json()
+        assert page["total"] == COURSES
+    assert all(course["lesson_count"] == 6 for course in page["items"])
+    outline = (await anonymous.get(f"/api/courses/{page['items'][0]['id']}")).json()["modules"]
+    assert [module["lessons"][-1]["kind"] for module in outline] == ["quiz", "quiz"]
+
+
+async def test_demo_learners_stand_in_every_state_and_a_second_run_moves_none(
+    settings: Settings, demo_people: None, sql: asyncpg.Connection
+) -> None:
+    found = []
+    for _ in range(2):
+        done = await seed(settings)
+        assert done.returncode == 0, done.stderr
+        found.append([tuple(row) for row in await sql.fetch(JOURNEYS)])
+    assert found[0] == found[1]
+    states = [
+        (who, status, percentage, certified, attempts) for who, _, status, percentage, certified, attempts in found[0]
+    ]
+    assert states == [
+        ("student1", "completed", 100.0, True, 2),
+        ("student1", "active", 16.66, False, 0),
+        ("student2", "active", 33.33, False, 1),
+        ("student3", "active", 0.0, False, 0),
+        ("student4", "dropped", 16.66, False, 0),
+        ("student5", "suspended", 16.66, False, 0),
+        ("student6", "completed", 100.0, False, 2),
+    ]
+
+
+async def test_an_interrupted_seed_is_continued(
+    settings: Settings, demo_people: None, sql: asyncpg.Connection, anonymous: Person
+) -> None:
+    assert (await seed(settings)).returncode == 0
+    before = [tuple(row) for row in await sql.fetch(JOURNEYS)]
+    await sql.execute("DELETE FROM certificates; UPDATE courses SET status = 'draft', published_at = NULL WHERE id = 2")
+    last = "SELECT max(l.id) FROM lessons l JOIN modules m ON m.id = l.module_id WHERE m.course_id = 2"
+    await sql.execute(f"DELETE FROM quiz_attempts WHERE lesson_id IN ({last})")
+    await sql.execute(f"DELETE FROM lessons WHERE id IN ({last})")
+    assert (await seed(settings)).returncode == 0
+    page = (await anonymous.get("/api/courses")).json()
+    assert [course["lesson_count"] for course in page["items"]] == [6] * COURSES
+    assert [tuple(row) for row in await sql.fetch(JOURNEYS)] == before
+
+
+async def test_the_seed_says_who_is_missing(settings: Settings, app: FastAPI) -> None:
+    done = await seed(settings)
+    assert done.returncode == 1
+    assert "instructor1@demo.smartcourse.example" in done.stderr
+
+
+async def test_the_same_command_makes_any_number_of_courses_and_enrolls_learners(
+    settings: Settings, demo_instructors: None, sql: asyncpg.Connection, anonymous: Person
+) -> None:
+    for number in range(1, 6):
+        await add(sql, f"learner-{number:07}", "student", domain="load")
+    for wanted in ("4", "6"):
+        done = await seed(settings, "--courses", wanted, "--learners", "5")
+        assert done.returncode == 0, done.stderr
+    assert (await anonymous.get("/api/courses")).json()["total"] == 6
+    assert await sql.fetchval("SELECT count(DISTINCT student_id) FROM enrollments") == 5
+    assert (
+        await sql.fetchval("SELECT min(n) FROM (SELECT count(*) AS n FROM enrollments GROUP BY student_id) AS t") >= 3
+    )
+
+
+async def test_asking_for_nothing_is_a_mistake(settings: Settings) -> None:
+    done = await seed(settings, "--courses", "0")
+    assert done.returncode == 2
+    assert "--demo, --courses, --learners" in done.stderr
