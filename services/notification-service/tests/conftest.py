@@ -1,8 +1,13 @@
 """Fixtures of every test of this service."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from notification_service.config import Settings
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 pytest_plugins = ["shared.testing.servers"]
 

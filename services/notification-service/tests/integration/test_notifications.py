@@ -50,6 +50,30 @@ async def test_all_of_ones_own_are_marked_as_read_at_once(world: Any) -> None:
         assert not (await client.get("/api/notifications")).json()["items"][0]["is_read"]
 
 
+async def test_the_badge_counts_what_is_unread(world: Any) -> None:
+    ada, bob = await world.welcomed(2)
+    await world.deliver(*(world.enrollment(ada) for _ in range(2)))
+    await world.settled()
+    async with world.client(ada) as client:
+        assert (await client.get("/api/notifications/unread-count")).json() == {"unread": 3, "is_exact": True}
+        [newest, *_] = (await client.get("/api/notifications")).json()["items"]
+        await client.patch(f"/api/notifications/{newest['id']}", json={"is_read": True})
+        assert (await client.get("/api/notifications/unread-count")).json() == {"unread": 2, "is_exact": True}
+    async with world.client(bob) as client:
+        assert (await client.get("/api/notifications/unread-count")).json() == {"unread": 1, "is_exact": True}
+
+
+async def test_a_badge_over_a_thousand_says_that_there_are_more(world: Any) -> None:
+    ada = await world.new_user()
+    await world.sql.execute(
+        "INSERT INTO notifications (user_id, event_id, type, title, body)"
+        " SELECT $1, gen_random_uuid(), 'welcome', '', '' FROM generate_series(1, 1001)",
+        ada,
+    )
+    async with world.client(ada) as client:
+        assert (await client.get("/api/notifications/unread-count")).json() == {"unread": 1000, "is_exact": False}
+
+
 @pytest.mark.parametrize("role", ["student", "instructor", "admin"])
 async def test_another_persons_notification_does_not_exist(world: Any, role: str) -> None:
     ada, bob = await world.welcomed(2)
@@ -72,6 +96,15 @@ async def test_another_persons_notification_does_not_exist(world: Any, role: str
         ("GET", "/api/notifications", None),
         ("PATCH", "/api/notifications/1", {"is_read": True}),
         ("POST", "/api/notifications/read-all", None),
+        ("GET", "/api/notifications/unread-count", None),
+        ("GET", "/api/notifications/preferences", None),
+        ("PATCH", "/api/notifications/preferences", {"preferences": [{"type": "welcome", "email": False}]}),
+        ("GET", "/api/notifications/push/key", None),
+        ("GET", "/api/notifications/push/subscriptions", None),
+        ("DELETE", "/api/notifications/push/subscriptions/1", None),
+        ("GET", "/api/notifications/dead-letters/events", None),
+        ("DELETE", "/api/notifications/dead-letters/events/1", None),
+        ("GET", "/api/notifications/dead-letters/deliveries", None),
     ],
 )
 async def test_requests_around_the_gateway_and_anonymous_ones_are_refused(

@@ -24,7 +24,8 @@ async def test_a_new_person_is_welcomed_once(world: Any) -> None:
         [welcome] = (await client.get("/api/notifications")).json()["items"]
     assert welcome["type"] == "welcome"
     assert welcome["title"] == "Welcome to SmartCourse"
-    assert "Ada" in welcome["body"]
+    assert welcome["link"] == "/api/courses"
+    assert "Ada" not in welcome["body"], "texts hold no personal data"
 
 
 async def test_an_event_delivered_twice_welcomes_once(world: Any) -> None:
@@ -84,9 +85,13 @@ async def test_an_event_about_nobody_is_buried_and_the_next_one_arrives(world: A
     await world.deliver(world.registration(424242), world.registration(ada))
     await world.settled()
     assert await world.titles(ada) == ["Welcome to SmartCourse"]
-    [(_, letter)] = await world.redis.xrange(f"{STREAM}:dead")
-    assert letter["reason"] == "3 attempts failed, the last with IntegrityError 23503"
-    assert letter["group"] == GROUP
+    letter = await world.sql.fetchrow("SELECT type, stream, reason, attempts FROM notification_dead_letters")
+    assert tuple(letter) == (
+        "user.registered",
+        STREAM,
+        "3 attempts failed, the last with IntegrityError 23503",
+        3,
+    )
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from notification_service import main
-from notification_service.config import Settings
 from notification_service.events.consumer import handlers
-from notification_service.services.notification import Announcements
-from shared.config.settings import load
+from notification_service.services.announcing import Announcements, Forgetting
 
 OPENAPI = Path(__file__).parents[2] / "openapi.json"
 
@@ -23,29 +21,49 @@ def test_the_committed_openapi_document_is_current() -> None:
     assert printed == OPENAPI.read_text(), "run: python -m notification_service.openapi > openapi.json"
 
 
-def test_every_route_is_for_people_who_are_logged_in() -> None:
+ROUTES = {
+    "GET /api/notifications": "authenticated",
+    "GET /api/notifications/unread-count": "authenticated",
+    "PATCH /api/notifications/{notification_id}": "authenticated",
+    "POST /api/notifications/read-all": "authenticated",
+    "GET /api/notifications/preferences": "authenticated",
+    "PATCH /api/notifications/preferences": "authenticated",
+    "GET /api/notifications/push/key": "authenticated",
+    "GET /api/notifications/push/subscriptions": "authenticated",
+    "POST /api/notifications/push/subscriptions": "authenticated",
+    "DELETE /api/notifications/push/subscriptions/{subscription_id}": "authenticated",
+    "GET /api/notifications/dead-letters/events": "admin",
+    "POST /api/notifications/dead-letters/events/{letter_id}/replay": "admin",
+    "DELETE /api/notifications/dead-letters/events/{letter_id}": "admin",
+    "GET /api/notifications/dead-letters/deliveries": "admin",
+    "POST /api/notifications/dead-letters/deliveries/{delivery_id}/replay": "admin",
+    "DELETE /api/notifications/dead-letters/deliveries/{delivery_id}": "admin",
+}
+
+
+def test_every_route_is_for_people_who_are_logged_in_and_dead_letters_for_administrators() -> None:
     paths = json.loads(OPENAPI.read_text())["paths"]
     routes = {f"{method.upper()} {path}": route for path, methods in paths.items() for method, route in methods.items()}
-    assert routes.keys() == {
-        "GET /api/notifications",
-        "PATCH /api/notifications/{notification_id}",
-        "POST /api/notifications/read-all",
-    }
-    for route in routes.values():
-        assert route["x-smartcourse-access"] == {"allow": ["authenticated"], "rate": "default"}
+    declared = {name: route["x-smartcourse-access"] for name, route in routes.items()}
+    assert declared == {name: {"allow": [role], "rate": "default"} for name, role in ROUTES.items()}
 
 
-def test_a_registration_is_what_it_listens_to() -> None:
-    assert [handler.payload.event_type.name for handler in handlers(Announcements())] == ["user.registered"]
-
-
-def test_a_short_identity_key_keeps_the_service_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://notification_a:x@localhost/smartcourse")
-    monkeypatch.setenv("REDIS_URL", "redis://localhost")
-    monkeypatch.setenv("GATEWAY_IDENTITY_KEY", "too-short")
-    with pytest.raises(SystemExit, match="GATEWAY_IDENTITY_KEY") as refused:
-        load(Settings)
-    assert "too-short" not in str(refused.value)
+def test_what_it_listens_to() -> None:
+    reactions = handlers(Announcements(frozenset()), Forgetting())
+    assert sorted(handler.payload.event_type.name for handler in reactions) == [
+        "certificate.issued",
+        "certificate.restored",
+        "certificate.revoked",
+        "enrollment.completed",
+        "enrollment.created",
+        "enrollment.reinstated",
+        "enrollment.suspended",
+        "progress.quiz_graded",
+        "user.anonymised",
+        "user.reactivated",
+        "user.registered",
+        "user.role_changed",
+    ]
 
 
 def test_nothing_starts_without_configuration() -> None:

@@ -2,15 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Path, Request
 
-from notification_service.services.notification import NotificationService
-from shared.database import CurrentDatabase
-from shared.utils.datetime import SystemClock
+from notification_service.services.container import Services
+from shared.identity import Role, UserIdentity, require_roles
 
-
-def notification_service(database: CurrentDatabase) -> NotificationService:
-    return NotificationService(database, SystemClock())
+LARGEST_ID = 2**63 - 1
 
 
-Notifications = Annotated[NotificationService, Depends(notification_service)]
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+CurrentServices = Annotated[Services, Depends(_services)]
+Administrator = Annotated[UserIdentity, Depends(require_roles(Role.ADMIN))]
+BigId = Annotated[int, Path(ge=1, le=LARGEST_ID)]

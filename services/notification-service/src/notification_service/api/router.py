@@ -1,6 +1,7 @@
 """Every route of the service."""
 
-from notification_service.api import notifications
+from notification_service.api import dead_letters, notifications, preferences, push
 
 TITLE = "SmartCourse Notification Service"
-ROUTERS = (notifications.router,)
+# The first that matches answers: `/{notification_id}` comes after the paths that have words in its place.
+ROUTERS = (preferences.router, push.router, dead_letters.router, notifications.router)

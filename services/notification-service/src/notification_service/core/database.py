@@ -1,6 +1,8 @@
 """The declarative base of notification-service's tables."""
 
-from sqlalchemy import MetaData
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from shared.database import NAMING_CONVENTION
@@ -10,3 +12,8 @@ class Base(DeclarativeBase):
     """Declares into a MetaData of the service's own."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """The database's own check that a column holds one of an enumeration's values."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(each.value) for each in values)})", name=column)

@@ -1,12 +1,9 @@
-"""A person's list: reading it, marking it, and what gets into it."""
-
-from uuid import UUID
+"""A person's list: reading it and marking it."""
 
 from notification_service.core.errors import NotificationNotFoundError
 from notification_service.models.notification import Notification
-from notification_service.repositories.notification import NotificationRepository
-from notification_service.schemas.notification import NotificationType
-from shared.database import Database, WriteSession
+from notification_service.repositories.notification import NotificationRepository, UnreadCount
+from shared.database import Database
 from shared.schemas.pagination import Page, PageQuery
 from shared.utils.datetime import Clock
 
@@ -23,6 +20,10 @@ class NotificationService:
             return await self._notifications.page(
                 session, user_id=user_id, is_unread_only=is_unread_only, params=params
             )
+
+    async def count_unread(self, user_id: int) -> UnreadCount:
+        async with self._database.read() as session:
+            return await self._notifications.count_unread(session, user_id=user_id)
 
     async def mark(self, user_id: int, notification_id: int, *, is_read: bool) -> Notification:
         """Mark one as read or unread; the time of the first reading stays when it is read again.
@@ -43,21 +44,3 @@ class NotificationService:
         """Return how many were unread."""
         async with self._database.begin() as session:
             return await self._notifications.mark_all_read(session, user_id=user_id, at=self._clock.now())
-
-
-class Announcements:
-    """What people are told when something happened; each works in the transaction it is given."""
-
-    def __init__(self) -> None:
-        self._notifications = NotificationRepository()
-
-    async def welcome(self, session: WriteSession, *, user_id: int, full_name: str, event_id: UUID) -> None:
-        """Greet somebody new."""
-        await self._notifications.add(
-            session,
-            user_id=user_id,
-            event_id=event_id,
-            kind=NotificationType.WELCOME,
-            title="Welcome to SmartCourse",
-            body=f"Hello {full_name}, your account is ready. Choose your first course in the catalogue.",
-        )

@@ -1,0 +1,1 @@
+"""What carries notifications outside: adapters of `core.carrying.Carrier`."""
