@@ -2,9 +2,10 @@
 
 Usage: python -m api_gateway.compile --openapi services/user-service/openapi.json ... --out DIRECTORY
 
-Writes `routes.json` and `openapi.json`. Every operation must carry `x-smartcourse-access: {allow: [...], rate: ...}`;
-a document with one that doesn't is refused, so that nothing is reachable by omission. A service is named after the
-directory of its document (`user` for `user-service/openapi.json`), or explicitly: `--openapi user=some/file.json`.
+Writes `routes.json` and `openapi.json`. Every operation must carry `x-smartcourse-access: {allow: [...], rate: ...}`,
+with `maxBodyBytes` if it takes larger bodies than usual; a document with one that doesn't is refused, so that nothing
+is reachable by omission. A service is named after the directory of its document (`user` for
+`user-service/openapi.json`), or explicitly: `--openapi user=some/file.json`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ ACCESS_EXTENSION: Final = "x-smartcourse-access"
 _OPERATIONS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 _PREFIX: Final = "/api/"
 _NEVER_PASSED: Final = (
-    "authorization", "connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive", "te",
-    "traceparent", "trailer", "transfer-encoding", "upgrade", "x-forwarded-", "x-gateway-", "x-real-", "x-request-id",
-    "x-session-", "x-user-",
+    "authorization", "baggage", "connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive",
+    "te", "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "x-forwarded-", "x-gateway-",
+    "x-real-", "x-request-id", "x-session-", "x-user-",
 )  # fmt: skip
 
 
@@ -88,6 +89,7 @@ def _route(service: str, method: str, path: str, operation: dict[str, Any], para
         allow=tuple(access["allow"]),
         rate=access.get("rate", "default"),
         parameters={entry["name"]: _kind(entry.get("schema", {})) for entry in parameters if entry.get("in") == "path"},
+        max_body_bytes=access.get("maxBodyBytes"),
     )
 
 
@@ -119,6 +121,8 @@ def compile_files(sources: Iterable[str], out: Path) -> CompiledTable:
         RouteTableError: the documents contradict each other or declare too little.
     """
     documents = read_documents(sources)
+    if not documents:
+        raise RouteTableError("no service's openapi.json was given: there would be no route at all")
     table = compile_table(documents)
     merged = merge(documents)
     out.mkdir(parents=True, exist_ok=True)

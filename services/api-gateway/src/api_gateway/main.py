@@ -20,7 +20,7 @@ from shared.config.settings import load
 
 _MODULES: Final = ("api_gateway.decision", "api_gateway.nginx")
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
-_SERVICES: Final = Path(__file__).resolve().parents[4]
+_SERVICES: Final = Path(__file__).resolve().parents[3]
 
 
 def main() -> int:

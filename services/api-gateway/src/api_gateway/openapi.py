@@ -6,33 +6,13 @@ import copy
 from typing import Any, Final
 
 from api_gateway.routing import RouteTableError
+from shared.openapi import problem_schemas, problems
 
 SECURITY_SCHEME: Final = "bearerAuth"
 PROBLEM: Final = "Problem"
 _SCHEMAS: Final = "#/components/schemas/"
-_TEXT: Final = {"type": "string"}
-_PROBLEM_SCHEMA: Final[dict[str, Any]] = {
-    "title": PROBLEM,
-    "description": "An error (RFC 9457). `errors` names the fields at fault when the status is 422.",
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "trace_id"],
-    "properties": {
-        "type": {**_TEXT, "examples": ["urn:smartcourse:problem:not-found"]},
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "detail": _TEXT,
-        "instance": _TEXT,
-        "trace_id": _TEXT,
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["loc", "message"],
-                "properties": {"loc": {**_TEXT, "examples": ["body.role"]}, "message": _TEXT},
-            },
-        },
-    },
-}
+_OF_EVERYTHING: Final = (400, 429, 500, 502, 503, 504)
+"""Problems that a request through the gateway can meet wherever it goes."""
 _DESCRIPTION: Final = (
     "Everything goes through the gateway. Log in with `POST /api/auth/login` and send the access token as "
     "`Authorization: Bearer ...`. Errors are `application/problem+json` (RFC 9457)."
@@ -43,7 +23,7 @@ def merge(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return one OpenAPI 3.1 document for all `documents` (by the service's short name).
 
     A schema that two services define differently gets the service's name in front; equal ones are shared. Each
-    operation says what token it needs, from its declared access, and that its errors are problem documents.
+    operation says what token it needs, from its declared access, and with which problems the gateway can answer for it.
 
     Raises:
         RouteTableError: two services declare the same operation or the same operationId.
@@ -55,7 +35,7 @@ def merge(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "servers": [{"url": "/", "description": "The gateway that serves this document"}],
         "paths": {},
         "components": {
-            "schemas": {PROBLEM: _PROBLEM_SCHEMA},
+            "schemas": problem_schemas(),
             "securitySchemes": {SECURITY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
         "tags": [{"name": name, "description": f"Answered by {name}-service"} for name in sorted(documents)],
@@ -73,7 +53,7 @@ def merge(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
                 _claim(declared, service, f"{key.upper()} {path}")
                 if "operationId" in value:
                     _claim(declared, service, f"operationId {value['operationId']}")
-                operations[key] = _described(value, service)
+                operations[key] = _described(value, service, key)
     return merged
 
 
@@ -84,7 +64,7 @@ def _claim(declared: dict[str, str], service: str, what: str) -> None:
 
 def _variants(documents: dict[str, dict[str, Any]]) -> dict[str, list[Any]]:
     """Return the distinct definitions of each schema name."""
-    definitions: dict[str, list[Any]] = {PROBLEM: [_PROBLEM_SCHEMA]}
+    definitions: dict[str, list[Any]] = {name: [schema] for name, schema in problem_schemas().items()}
     for document in documents.values():
         for name, schema in document.get("components", {}).get("schemas", {}).items():
             known = definitions.setdefault(name, [])
@@ -114,7 +94,7 @@ def _rewritten(node: Any, references: dict[str, str]) -> Any:
     return [_rewritten(item, references) for item in node] if isinstance(node, list) else node
 
 
-def _described(operation: dict[str, Any], service: str) -> dict[str, Any]:
+def _described(operation: dict[str, Any], service: str, method: str) -> dict[str, Any]:
     access = operation.get("x-smartcourse-access", {})
     allow = access.get("allow", [])
     if "public" in allow:
@@ -122,10 +102,11 @@ def _described(operation: dict[str, Any], service: str) -> dict[str, Any]:
     else:
         operation["security"] = [{SECURITY_SCHEME: []}]
     operation["tags"] = [service]
-    problem = {"$ref": _SCHEMAS + PROBLEM}
-    operation.setdefault("responses", {}).setdefault(
-        "default", {"description": "An error", "content": {"application/problem+json": {"schema": problem}}}
-    )
+    refusals = [401] * (method == "get" or "public" not in allow)  # as the decision judges tokens: `Route.reads_token`
+    refusals += [403] * (not {"public", "authenticated"} & set(allow))
+    responses = operation.setdefault("responses", {})
+    for status, answer in problems(*refusals, *_OF_EVERYTHING).items():
+        responses.setdefault(str(status), answer)
     who = "anybody" if "public" in allow else "any user" if "authenticated" in allow else " or ".join(allow)
     note = f"Access: {who}. Rate class: {access.get('rate', 'default')}."
     operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))

@@ -40,6 +40,7 @@ def _is_text(segment: str) -> bool:
 
 KINDS: Final[dict[str, Callable[[str], bool]]] = {"integer": _is_integer, "uuid": _is_uuid, "string": _is_text}
 """What a path parameter may hold, the narrowest kind first."""
+_PATTERNS: Final = {"integer": "[0-9]+", "uuid": "[0-9a-fA-F-]+", "string": "[^/]+"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Route:
     allow: tuple[str, ...]
     rate: str
     parameters: dict[str, str] = field(default_factory=dict)
+    max_body_bytes: int | None = None
+    """The largest body it takes, streamed; None: the usual limit."""
 
     def __post_init__(self) -> None:
         """Refuse a route that can't be carried out as declared."""
@@ -62,6 +65,8 @@ class Route:
             raise RouteTableError(f"{where}: 'allow' must name one or more of {', '.join(sorted(ACCESS))}")
         if self.rate not in RATES:
             raise RouteTableError(f"{where}: 'rate' must be one of {', '.join(sorted(RATES))}")
+        if self.max_body_bytes is not None and self.max_body_bytes <= 0:
+            raise RouteTableError(f"{where}: 'maxBodyBytes' must be positive")
         for segment in self.segments:
             parameter = _PARAMETER.fullmatch(segment)
             if parameter is None and _STATIC.fullmatch(segment) is None:
@@ -81,6 +86,13 @@ class Route:
             "{" + self.parameters[segment[1:-1]] + "}" if segment.startswith("{") else segment
             for segment in self.segments
         ]
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression, without anchors, for the paths that its template matches; it may match some more."""
+        return "".join(
+            "/" + (_PATTERNS[kind[1:-1]] if kind.startswith("{") else re.escape(kind)) for kind in self.kinds
+        )
 
     @property
     def is_public(self) -> bool:
@@ -188,6 +200,16 @@ class CompiledTable:
     routes: list[Route]
     request_headers: list[str]
     """Request headers, lower case, that some operation declares as parameters and that are therefore passed on."""
+
+    @property
+    def body_limits(self) -> dict[str, int]:
+        """The largest body in bytes by path pattern, where a route declares one. nginx chooses by path alone: the
+        largest of a path's methods counts, and the service holds the others to theirs."""
+        limits: dict[str, int] = {}
+        for route in self.routes:
+            if route.max_body_bytes is not None:
+                limits[route.pattern] = max(route.max_body_bytes, limits.get(route.pattern, 0))
+        return limits
 
     def dump(self) -> str:
         """Return the JSON text, stable for the same content."""

@@ -28,8 +28,13 @@ INTEGER = {"in": "path", "name": "item_id", "required": True, "schema": {"type":
 TEXT = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 
 
-def operation(*allow: str, rate: str = "default", parameters: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-    access = {"allow": list(allow), "rate": rate}
+UPLOAD_LIMIT = 20_000_000
+
+
+def operation(
+    *allow: str, rate: str = "default", parameters: tuple[dict[str, Any], ...] = (), **more: int
+) -> dict[str, Any]:
+    access = {"allow": list(allow), "rate": rate, **more}
     return {"x-smartcourse-access": access, "parameters": list(parameters), "responses": {}}
 
 
@@ -43,6 +48,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "course": {
         "/api/courses": {"get": operation("public"), "post": operation("instructor", "admin")},
         "/api/courses/{item_id}": {"get": operation("public", parameters=(INTEGER,))},
+        "/api/lessons/{item_id}/files": {
+            "get": operation("public", parameters=(INTEGER,)),
+            "post": operation("authenticated", parameters=(INTEGER,), maxBodyBytes=UPLOAD_LIMIT),
+        },
     },
     "notification": {
         "/api/notifications": {

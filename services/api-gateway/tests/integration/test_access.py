@@ -213,8 +213,10 @@ def test_a_request_id_is_kept_if_sane_and_made_otherwise(gateway: Gateway) -> No
 def test_a_trace_is_continued_or_begun_and_named_in_problems(gateway: Gateway) -> None:
     trace = secrets.token_hex(16)
     parent = f"00-{trace}-{secrets.token_hex(8)}-01"
-    told = gateway.client.get("/api/courses", headers={"traceparent": parent}).json()
+    untrusted = {"tracestate": "vendor=1", "baggage": "who=ada"}
+    told = gateway.client.get("/api/courses", headers={"traceparent": parent} | untrusted).json()
     assert sent(told, "traceparent") == [parent]
+    assert [sent(told, name) for name in untrusted] == [[], []]
     assert problem(gateway.client.get("/api/me", headers={"traceparent": parent}), 401)["trace_id"] == trace
     begun = sent(gateway.client.get("/api/courses", headers={"traceparent": "00-zz"}).json(), "traceparent")[0]
     assert [len(part) for part in begun.split("-")] == [2, 32, 16, 2]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import pytest
-from real_gateway import Gateway, problem
+from real_gateway import UPLOAD_LIMIT, Gateway, problem
 
 
 def status_of(answer: bytes) -> int:
@@ -135,6 +137,38 @@ def test_bodies_arrive_whole_and_too_large_ones_are_413(gateway: Gateway) -> Non
     chunks = (b"x" * 1000 for _ in range(700))
     assert gateway.client.put("/api/me", content=chunks, headers=headers).json()["body_bytes"] == 700_000
     problem(gateway.client.put("/api/me", content=b"x" * (limit + 1), headers=headers), 413)
+
+
+def test_a_route_may_take_larger_bodies_than_the_others(gateway: Gateway) -> None:
+    headers, path = gateway.bearer(), "/api/lessons/7/files?x=1"
+    answer = gateway.client.post(path, content=b"x" * UPLOAD_LIMIT, headers=headers).json()
+    assert (answer["body_bytes"], answer["target"], answer["user_id"]) == (UPLOAD_LIMIT, path, 7)
+    chunks = (b"x" * 10_000 for _ in range(500))
+    assert gateway.client.post(path, content=chunks, headers=headers).json()["body_bytes"] == 5_000_000
+    refused = problem(gateway.client.post(path, content=b"x" * (UPLOAD_LIMIT + 1), headers=headers), 413)
+    assert refused["detail"] == f"The body is larger than {UPLOAD_LIMIT} bytes."
+    assert problem(gateway.client.post(path, content=b"x" * 2_000_000), 401)
+    slow = gateway.client.post(f"{path}&slow", content=b"x" * 2_000_000, headers=headers)
+    assert problem(slow, 504)
+    other = problem(gateway.client.put("/api/me", content=b"x" * 2_000_000, headers=headers), 413)
+    assert other["detail"] == "The body is larger than 1048576 bytes."
+
+
+@pytest.mark.parametrize(("target", "is_collected"), [("PUT /api/me", True), ("POST /api/lessons/7/files", False)])
+def test_a_large_upload_is_not_collected_on_disk(gateway: Gateway, target: str, is_collected: bool) -> None:
+    head = f"{target} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nAuthorization: Bearer {gateway.token()}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+        connection.sendall(head.encode() + b"x" * 900_000)
+        time.sleep(1)
+        assert bool(list((gateway.run_dir / "body").rglob("*"))) is is_collected
+        connection.sendall(b"x" * 100_000)
+        assert b" 200 " in connection.recv(65536)
+
+
+def test_what_a_service_answers_before_it_has_read_a_body_is_not_lost(gateway: Gateway) -> None:
+    headers, path = gateway.bearer(), "/api/lessons/7/files?early=1"
+    for size in (100_000, 1_000_000, 10_000_000) * 10:
+        assert gateway.client.post(path, content=b"x" * size, headers=headers).status_code == 200
 
 
 def test_a_refused_upload_is_answered_before_its_body(gateway: Gateway) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from shared.identity import SCOPE_KEY
+from shared.middleware.body_limit import BodyLimitMiddleware
 from shared.middleware.identity import IdentityMiddleware
 
 
@@ -16,7 +17,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         size += len(message.get("body", b""))
-        more = message.get("more_body", False)
+        more = message.get("more_body", False) and b"early" not in scope["query_string"]
     identity = scope.get(SCOPE_KEY)
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     told = {
@@ -41,7 +42,8 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-_guarded = IdentityMiddleware(_echo, SecretStr(os.environ["GATEWAY_IDENTITY_KEY"]))
+_limited = BodyLimitMiddleware(_echo, maximum_bytes=100_000_000)
+_guarded = IdentityMiddleware(_limited, SecretStr(os.environ["GATEWAY_IDENTITY_KEY"]))
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

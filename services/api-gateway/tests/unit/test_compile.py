@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api_gateway.compile import main
-from api_gateway.routing import CompiledTable
+from api_gateway.compile import compile_files, main
+from api_gateway.routing import CompiledTable, RouteTableError
 
 ROOT = Path(__file__).resolve().parents[4]
 PUBLIC = {"allow": ["public"], "rate": "public"}
@@ -55,6 +55,20 @@ def test_both_files_say_what_the_services_declare(tmp_path: Path) -> None:
     assert document["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
 
 
+def test_a_limit_of_a_paths_own_is_the_largest_of_its_methods(tmp_path: Path) -> None:
+    parameters = [{"in": "path", "name": "id", "schema": {"type": "integer"}}]
+    item = {
+        "get": operation(PUBLIC),
+        "post": operation({"allow": ["admin"], "maxBodyBytes": 9}),
+        "put": operation({"allow": ["admin"], "maxBodyBytes": 7}),
+        "parameters": parameters,
+    }
+    assert (
+        compiled(tmp_path, course={"paths": {"/api/things/{id}/files": item, "/api/things": {"get": item["get"]}}}) == 0
+    )
+    assert CompiledTable.load(tmp_path / "out" / "routes.json").body_limits == {"/api/things/[0-9]+/files": 9}
+
+
 REFUSED: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "a route that declares nothing": (
         {"user": {"paths": {"/api/users": {"get": operation(None)}}}},
@@ -67,6 +81,10 @@ REFUSED: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "an unknown rate": (
         {"user": {"paths": {"/api/users": {"get": operation({"allow": ["admin"], "rate": "x"})}}}},
         "'rate' must be",
+    ),
+    "a limit that lets no body pass": (
+        {"user": {"paths": {"/api/users": {"post": operation({"allow": ["admin"], "maxBodyBytes": 0})}}}},
+        "'maxBodyBytes' must be positive",
     ),
     "a method that nginx would not pass": (
         {"user": {"paths": {"/api/users": {"trace": operation(ADMIN)}}}},
@@ -113,6 +131,12 @@ def test_contradictions_are_refused_by_name(tmp_path: Path, capsys: pytest.Captu
     assert compiled(tmp_path, **services) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out" / "routes.json").exists()
+
+
+def test_a_gateway_of_no_service_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RouteTableError, match="no service"):
+        compile_files([], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_schemas_of_one_name_keep_apart_and_equal_ones_are_shared(tmp_path: Path) -> None:

@@ -12,7 +12,17 @@ from pydantic import ValidationError
 from api_gateway.config import DecisionSettings, NginxSettings
 from api_gateway.nginx.addresses import resolve
 from api_gateway.nginx.configuration import render
+from api_gateway.routing import CompiledTable, Route
 
+UPLOAD = Route(
+    service="course",
+    method="POST",
+    path="/api/lessons/{lesson_id}/files/{name}",
+    allow=("instructor",),
+    rate="default",
+    parameters={"lesson_id": "integer", "name": "string"},
+    max_body_bytes=5_000_000,
+)
 URLS = {f"{name}_service_url": f"http://{name}:80" for name in ("user", "course", "notification")}
 
 
@@ -22,7 +32,8 @@ def settings(tmp_path: Path, **more: Any) -> NginxSettings:
 
 def text(tmp_path: Path, **more: Any) -> str:
     addresses = {"user": ["10.0.0.1:80", "[fd00::1]:80"], "course": []}
-    return render(settings(tmp_path, **more), request_headers=["x-tone"], addresses=addresses)
+    table = CompiledTable(routes=[UPLOAD], request_headers=["x-tone"])
+    return render(settings(tmp_path, **more), table, addresses=addresses)
 
 
 def test_every_place_is_in_the_run_directory(tmp_path: Path) -> None:
@@ -44,6 +55,16 @@ def test_declared_headers_are_passed_and_identity_is_not(tmp_path: Path) -> None
     assert "proxy_set_header x-tone $http_x_tone;" in configuration
     assert "$http_x_user" not in configuration
     assert "$http_cookie" not in configuration
+
+
+def test_a_route_with_a_limit_of_its_own_has_a_location_that_streams(tmp_path: Path) -> None:
+    configuration = text(tmp_path)
+    location = re.search(r'location ~ "\^(/api/lessons/.*)\$" \{(.*?)\n {6}\}', configuration, re.DOTALL)
+    assert location is not None
+    assert re.fullmatch(location[1], "/api/lessons/7/files/a%20b")
+    assert not re.fullmatch(location[1], "/api/lessons/x/files/a")
+    assert "client_max_body_size 5000000;" in location[2]
+    assert "proxy_request_buffering off;" in location[2]
 
 
 def test_no_proxy_is_trusted_unless_named(tmp_path: Path) -> None:

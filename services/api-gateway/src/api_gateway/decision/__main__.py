@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -10,6 +11,7 @@ from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
 from api_gateway.config import DecisionSettings
+from shared import server_log
 from shared.config.settings import load
 
 
@@ -18,6 +20,7 @@ def main() -> int:
     settings = load(DecisionSettings)  # complain before a worker is started
     socket = settings.socket_path
     settings.gateway_run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.setdefault("SERVICE_NAME", settings.service_name)  # for the server's own log
     os.umask(0o007)
     socket.unlink(missing_ok=True)  # of a process that was killed
     Granian(
@@ -31,6 +34,7 @@ def main() -> int:
         websockets=False,
         backpressure=2048,
         log_level=LogLevels.warning,
+        log_dictconfig=json.loads(server_log.CONFIGURATION.read_text(encoding="utf-8")),
         workers_kill_timeout=10,
     ).serve()
     return 0

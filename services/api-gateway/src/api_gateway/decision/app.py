@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from typing import Any, Final, Protocol
@@ -23,8 +24,11 @@ from api_gateway.config import DecisionSettings
 from api_gateway.decision import metrics
 from api_gateway.decision.decide import Admission, Ask, Decider, Refusal
 from api_gateway.decision.parts import Parts, build
+from api_gateway.decision.tracing import DecisionSpans, describe
 from api_gateway.middleware.rate_limit import Verdict
 from api_gateway.problem import Problem
+from shared.telemetry.loop import watch_loop
+from shared.telemetry.tracing import traceparent_of
 
 Headers = list[tuple[str, str]]
 
@@ -54,6 +58,7 @@ class DecisionApp:
         """Connections are made when the application starts."""
         self._settings = settings
         self._parts: Parts | None = None
+        self._judge = self._decide
         self._stack = contextlib.AsyncExitStack()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -77,7 +82,7 @@ class DecisionApp:
         if self._parts is None:
             raise RuntimeError("the application was not started")
         if scope.path == "/decide":
-            reply.response_empty(*await self._decide(self._parts.decider, scope.headers))
+            reply.response_empty(*await self._judge(self._parts.decider, scope.headers))
         elif scope.path == "/health":
             await self._report_health(self._parts, reply)
         else:
@@ -85,12 +90,30 @@ class DecisionApp:
 
     async def _start(self) -> None:
         self._parts = await build(self._settings, self._stack)
+        if self._parts.spans is not None:  # else a decision does not even ask whether it is traced
+            self._judge = functools.partial(self._decide_traced, self._parts.spans)
         self._stack.enter_context(_running(self._sweep(self._parts)))
+        self._stack.enter_context(_running(watch_loop()))
 
     async def _sweep(self, parts: Parts) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             parts.verifier.forget_expired()
+
+    async def _decide_traced(
+        self, spans: DecisionSpans, decider: Decider, headers: RequestHeaders
+    ) -> tuple[int, Headers]:
+        with spans.span(
+            method=headers.get("x-original-method", ""),
+            target=headers.get("x-original-uri", ""),
+            traceparent=headers.get("x-client-traceparent", ""),
+            trace_id=headers.get("x-trace-id", ""),
+        ) as span:
+            status, answer = await self._decide(decider, headers)
+            if span.is_recording():
+                told = dict(answer)
+                describe(span, service=told.get("x-service", ""), problem_status=told.get("x-problem-status", ""))
+        return status, [*answer, ("x-traceparent", traceparent_of(span))]
 
     async def _decide(self, decider: Decider, headers: RequestHeaders) -> tuple[int, Headers]:
         started = time.perf_counter()
@@ -107,7 +130,7 @@ class DecisionApp:
             result = 403, _refusal_headers(answer, verdict, ask, headers.get("x-trace-id", ""))
             outcome = answer.kind.slug
         except Exception as error:  # whatever went wrong: no decision, no passage
-            _logger.exception("decision_failed", error=type(error).__name__)
+            _logger.exception("decision_failed", error=type(error).__name__, trace_id=headers.get("x-trace-id", ""))
             failed = Problem(problem.UNAVAILABLE, "The gateway could not decide.", {"Retry-After": "2"})
             result = 403, _refusal_headers(failed, None, ask, headers.get("x-trace-id", ""))
             outcome, service = "failed", ""

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
-REGISTRY: Final = CollectorRegistry()
-_DECISIONS: Final = Counter(
-    "gateway_decisions_total", "Decisions by outcome and service.", ["outcome", "service"], registry=REGISTRY
-)
+_DECISIONS: Final = Counter("gateway_decisions_total", "Decisions by outcome and service.", ["outcome", "service"])
 SECONDS: Final = Histogram(
     "gateway_decision_seconds",
     "Time to decide.",
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1),
-    registry=REGISTRY,
 )
-VERIFIED_TOKENS: Final = Gauge("gateway_verified_tokens", "Verified tokens that are remembered.", registry=REGISTRY)
-REVOKED_SESSIONS: Final = Gauge("gateway_revoked_sessions", "Sessions known to be revoked.", registry=REGISTRY)
+VERIFIED_TOKENS: Final = Gauge("gateway_verified_tokens", "Verified tokens that are remembered.")
+REVOKED_SESSIONS: Final = Gauge("gateway_revoked_sessions", "Sessions known to be revoked.")
 REVOCATIONS_AGE: Final = Gauge(
-    "gateway_revocations_age_seconds", "Time since the revocations were last confirmed by Redis.", registry=REGISTRY
+    "gateway_revocations_age_seconds", "Time since the revocations were last confirmed by Redis."
 )
-REDIS_CALLS: Final = Gauge("gateway_limiter_redis_calls", "Redis calls made by the rate limiter.", registry=REGISTRY)
 
 _children: dict[tuple[str, str], Counter] = {}
 
@@ -32,3 +30,18 @@ def count(outcome: str, service: str) -> None:
     if child is None:
         child = _children[outcome, service] = _DECISIONS.labels(outcome, service)
     child.inc()
+
+
+class LimiterCalls(Collector):
+    """The rate limiter's own count of its calls to Redis."""
+
+    def __init__(self, read: Callable[[], int]) -> None:
+        """Publish what `read` returns; it never shrinks."""
+        self._read = read
+        REGISTRY.register(self)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Read the count."""
+        yield CounterMetricFamily(
+            "gateway_limiter_redis_calls", "Redis calls made by the rate limiter.", value=self._read()
+        )

@@ -11,8 +11,6 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api_gateway.decision.metrics import REGISTRY
-
 _TIMEOUT_SECONDS: Final = 5.0
 _PHRASES: Final = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
 Answer = tuple[int, str, bytes]
@@ -21,9 +19,9 @@ Answer = tuple[int, str, bytes]
 class Monitor:
     """Serves `/metrics`, `/health/live`, `/health/ready` and `/health/startup`."""
 
-    def __init__(self, *, port: int, is_ready: Callable[[], bool], refresh: Callable[[], None]) -> None:
-        """Listen on `port` of every address (0: don't); call `refresh` before each scrape."""
-        self._port, self._is_ready, self._refresh = port, is_ready, refresh
+    def __init__(self, *, port: int, is_ready: Callable[[], bool]) -> None:
+        """Listen on `port` of every address (0: don't)."""
+        self._port, self._is_ready = port, is_ready
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -54,8 +52,7 @@ class Monitor:
 
     def _answer(self, path: bytes) -> Answer:
         if path == b"/metrics":
-            self._refresh()
-            return 200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
+            return 200, CONTENT_TYPE_LATEST, generate_latest()
         if path == b"/health/live":
             return 200, "application/json", b'{"status":"up"}'
         if path in (b"/health/ready", b"/health/startup"):

@@ -17,10 +17,12 @@ from api_gateway.decision import metrics
 from api_gateway.decision.decide import Decider, Policies
 from api_gateway.decision.health import ServiceHealth
 from api_gateway.decision.monitor import Monitor
+from api_gateway.decision.tracing import DecisionSpans
 from api_gateway.middleware.auth import TokenVerifier
 from api_gateway.middleware.rate_limit import Policy, RateLimiter
 from api_gateway.middleware.revocation import RevocationFollower, Revocations
 from api_gateway.routing import CompiledTable, RouteTable
+from shared.telemetry.pools import watch_redis
 
 _LIMIT_TIMEOUT_SECONDS: Final = 0.25
 _FOLLOW_TIMEOUT_SECONDS: Final = 1.5
@@ -35,6 +37,8 @@ class Parts:
     verifier: TokenVerifier
     revocations: Revocations
     health: ServiceHealth
+    spans: DecisionSpans | None
+    """None where no spans are exported."""
 
 
 async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) -> Parts:
@@ -43,15 +47,21 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
     limits = await stack.enter_async_context(_connect(url, timeout_seconds=_LIMIT_TIMEOUT_SECONDS))
     stream = await stack.enter_async_context(_connect(url, timeout_seconds=_FOLLOW_TIMEOUT_SECONDS))
     revocations = Revocations()
+    watch_redis("redis-limits", limits)
+    watch_redis("redis-revocations", stream)
     limiter = RateLimiter(limits, processes=settings.gateway_processes)
     stack.push_async_callback(_close, limiter)
     for work in (RevocationFollower(stream, revocations).run(), limiter.run()):
         task = asyncio.create_task(work)
         stack.push_async_callback(_cancel, task)
     verifier = _verifier(settings)
-    await _start_monitor(settings, stack, verifier=verifier, revocations=revocations, limiter=limiter)
+    _publish(verifier, revocations, limiter)
+    monitor = Monitor(port=settings.metrics_port, is_ready=lambda: revocations.is_loaded)
+    await monitor.start()
+    stack.callback(monitor.stop)
+    routes = RouteTable(CompiledTable.load(settings.gateway_routes_dir / "routes.json").routes)
     decider = Decider(
-        routes=RouteTable(CompiledTable.load(settings.gateway_routes_dir / "routes.json").routes),
+        routes=routes,
         verifier=verifier,
         revocations=revocations,
         limiter=limiter,
@@ -65,7 +75,16 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
     )
     origins = {name: (url.host or "", url.port or 80) for name, url in settings.services.items()}
     health = ServiceHealth(origins, timeout_seconds=settings.health_timeout_seconds)
-    return Parts(decider, verifier, revocations, health)
+    return Parts(decider, verifier, revocations, health, _spans(settings, stack, routes))
+
+
+def _spans(settings: DecisionSettings, stack: contextlib.AsyncExitStack, routes: RouteTable) -> DecisionSpans | None:
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if not endpoint:
+        return None
+    spans = DecisionSpans(settings.otel_service_name or settings.service_name, endpoint, routes)
+    stack.callback(spans.close)
+    return spans
 
 
 def _connect(url: str, *, timeout_seconds: float) -> Redis:
@@ -90,23 +109,12 @@ def _verifier(settings: DecisionSettings) -> TokenVerifier:
     )
 
 
-async def _start_monitor(
-    settings: DecisionSettings,
-    stack: contextlib.AsyncExitStack,
-    *,
-    verifier: TokenVerifier,
-    revocations: Revocations,
-    limiter: RateLimiter,
-) -> None:
-    def refresh() -> None:
-        metrics.VERIFIED_TOKENS.set(len(verifier))
-        metrics.REVOKED_SESSIONS.set(len(revocations))
-        metrics.REVOCATIONS_AGE.set(revocations.age_seconds)
-        metrics.REDIS_CALLS.set(limiter.redis_calls)
-
-    monitor = Monitor(port=settings.metrics_port, is_ready=lambda: revocations.is_loaded, refresh=refresh)
-    await monitor.start()
-    stack.callback(monitor.stop)
+def _publish(verifier: TokenVerifier, revocations: Revocations, limiter: RateLimiter) -> None:
+    """Have the parts' state read at each scrape."""
+    metrics.VERIFIED_TOKENS.set_function(lambda: len(verifier))
+    metrics.REVOKED_SESSIONS.set_function(lambda: len(revocations))
+    metrics.REVOCATIONS_AGE.set_function(lambda: revocations.age_seconds)
+    metrics.LimiterCalls(lambda: limiter.redis_calls)
 
 
 async def _close(limiter: RateLimiter) -> None:

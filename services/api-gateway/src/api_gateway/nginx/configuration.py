@@ -14,6 +14,7 @@ from typing import Final
 from api_gateway import problem
 from api_gateway.config import NginxSettings
 from api_gateway.problem import Kind, document
+from api_gateway.routing import CompiledTable
 from api_gateway.target import CANONICAL_PATH, CANONICAL_TARGET
 
 PASSED_HEADERS: Final = (
@@ -27,7 +28,7 @@ _OWN_PROBLEMS: Final[tuple[tuple[Kind, str, str], ...]] = (
     (problem.BAD_REQUEST, "The request could not be read, or its target is not in canonical form.", ""),
     (problem.NOT_FOUND, "There is nothing at this path.", ""),
     (problem.METHOD_NOT_ALLOWED, "The method is not answered here.", ""),
-    (problem.TOO_LARGE, "The body is larger than {max_body_bytes} bytes.", ""),
+    (problem.TOO_LARGE, "The body is larger than $max_body_bytes bytes.", ""),
     (problem.TARGET_TOO_LONG, "The request line is too long.", ""),
     (problem.HEADERS_TOO_LARGE, "A header, or all of them together, is too long.", ""),
     (problem.BAD_GATEWAY, "The service behind this path can't be reached.", "2"),
@@ -44,9 +45,9 @@ class _Percent(Template):
     delimiter = "%"
 
 
-def render(settings: NginxSettings, *, request_headers: Iterable[str], addresses: Mapping[str, list[str]]) -> str:
+def render(settings: NginxSettings, table: CompiledTable, *, addresses: Mapping[str, list[str]]) -> str:
     """Return the main configuration file's text. `addresses`: by service, `host:port` of each place to send to."""
-    limits = {"max_body_bytes": settings.gateway_max_body_bytes}
+    limits = table.body_limits
     values = {
         "run_dir": _path(settings.gateway_run_dir),
         "socket": _path(settings.socket_path),
@@ -62,11 +63,12 @@ def render(settings: NginxSettings, *, request_headers: Iterable[str], addresses
         "canonical_target": CANONICAL_TARGET,
         "canonical_path": CANONICAL_PATH,
         "upstreams": "\n".join(_upstream(service, places) for service, places in sorted(addresses.items())),
-        "passed_headers": _passed_headers(request_headers),
+        "passed_headers": _passed_headers(table.request_headers),
         "refusals": _lines(f"if ($problem_status = {code}) {{ return {code} $problem; }}" for code in _REFUSALS),
-        "problems": "\n".join(_problem_location(kind, detail.format(**limits), wait)
-                              for kind, detail, wait in _OWN_PROBLEMS),
-        **limits,
+        "problems": "\n".join(_problem_location(kind, detail, wait) for kind, detail, wait in _OWN_PROBLEMS),
+        "max_body_bytes": settings.gateway_max_body_bytes,
+        "body_limits": _lines((f'"~^{path}$" {limit};' for path, limit in limits.items()), indent=4),
+        "uploads": "\n".join(_upload_location(path, limit) for path, limit in limits.items()),
     }  # fmt: skip
     return _Percent(_template("nginx.conf.template")).substitute(values)
 
@@ -117,12 +119,24 @@ def _passed_headers(declared: Iterable[str]) -> str:
     return _lines(f"proxy_set_header {name} $http_{key.replace('-', '_')};" for key, name in sorted(names.items()))
 
 
+def _upload_location(path: str, max_body_bytes: int) -> str:
+    """A location inside of the one that passes everything on; what isn't said here it has from there."""
+    return textwrap.indent(f"""\
+location ~ "^{path}$" {{
+  if ($server_protocol = "") {{ return 444; }}
+  client_max_body_size {max_body_bytes};
+  proxy_request_buffering off;
+  proxy_pass http://$gateway_service;
+}}""", " " * 6)  # fmt: skip
+
+
 def _problem_location(kind: Kind, detail: str, wait: str) -> str:
     text = document(kind, detail, instance="$instance", trace_id="$trace_id").replace("'", "\\'")
     retry = f"\n  add_header Retry-After {wait} always;" if wait else ""
     location = f"""\
 location = /_problem/{kind.status} {{
   internal;
+  client_max_body_size 0;
   default_type application/problem+json;
   add_header X-Request-ID $client_request_id always;
   add_header X-Content-Type-Options nosniff always;

@@ -35,7 +35,7 @@ class Nginx:
             OSError, RouteTableError: the compiled routes can't be read.
         """
         self._settings = settings
-        self._headers = CompiledTable.load(settings.gateway_routes_dir / "routes.json").request_headers
+        self._table = CompiledTable.load(settings.gateway_routes_dir / "routes.json")
         self._addresses: dict[str, list[str]] = {}
 
     def run(self) -> int:
@@ -68,7 +68,7 @@ class Nginx:
         for name in sorted(name for name, places in addresses.items() if not places):
             _logger.warning("the service %s has no address yet", name)
         self._addresses = addresses
-        text = render(self._settings, request_headers=self._headers, addresses=addresses)
+        text = render(self._settings, self._table, addresses=addresses)
         write(text, self._settings.gateway_run_dir)
         return True
 
