@@ -1,4 +1,4 @@
-"""What every cluster has beside Kubernetes itself: metrics-server and Traefik."""
+"""What a cluster has beside Kubernetes itself: metrics-server and Traefik, and beside a SmartCourse a mailbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 import urllib.error
 from string import Template
 
-from smartcourse_dev import catalogue
+from smartcourse_dev import catalogue, images
 from smartcourse_dev.catalogue import Source
 from smartcourse_dev.cluster import FILES, INGRESS_NODE_PORT
 from smartcourse_dev.kubectl import Kubectl
@@ -14,22 +14,33 @@ from smartcourse_dev.registry import direct
 from smartcourse_dev.settings import Settings
 from smartcourse_dev.shell import Log, StepError
 
-# Manifest -> what to wait for.
-ADDONS = {"metrics-server": ("kube-system", "deployment/metrics-server"), "traefik": ("traefik", "deployment/traefik")}
+MAIL_NAMESPACE = "smartcourse-mail"
+SMTP_URL = f"smtp://mailbox.{MAIL_NAMESPACE}.svc:1025"
+MAILBOX_PATH = "/_mailbox/"
+# Manifest -> namespace; what to wait for is the Deployment of the same name.
+NAMESPACES = {"metrics-server": "kube-system", "traefik": "traefik", "mailbox": MAIL_NAMESPACE}
+# Those that every cluster has; the mailbox comes with a SmartCourse, for its image is built as the services' are.
+ADDONS = ("metrics-server", "traefik")
 TIMEOUT = "180s"
 INGRESS_TIMEOUT_SECONDS = 90
 
 
 def manifest(name: str, source: Source) -> str:
     text = (FILES / f"{name}.yaml").read_text(encoding="utf-8")
-    return Template(text).substitute(IMAGE=catalogue.reference(name, source), NODE_PORT=INGRESS_NODE_PORT)
+    image = images.reference(name, source) if name in images.TOOLS else catalogue.reference(name, source)
+    return Template(text).substitute(IMAGE=image, NODE_PORT=INGRESS_NODE_PORT)
 
 
 def install(name: str, settings: Settings, source: Source, log: Log) -> None:
-    namespace, workload = ADDONS[name]
     kubectl = Kubectl(settings.context)
     kubectl.apply(log, manifest(name, source))
-    kubectl.run(log, "--namespace", namespace, "rollout", "status", workload, f"--timeout={TIMEOUT}")
+    wait = ("rollout", "status", f"deployment/{name}", f"--timeout={TIMEOUT}")
+    kubectl.run(log, "--namespace", NAMESPACES[name], *wait)
+
+
+def announce_registry(settings: Settings, log: Log) -> None:
+    """Tell Skaffold and Tilt where to push what they build."""
+    Kubectl(settings.context).apply(log, (FILES / "local-registry.yaml").read_text(encoding="utf-8"))
 
 
 def wait_for_ingress(settings: Settings, _: Log) -> None:

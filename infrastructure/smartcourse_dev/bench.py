@@ -16,7 +16,7 @@ from smartcourse_dev.cli import run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
-BENCHMARKS = ["gateway", "install"]
+BENCHMARKS = ["gateway", "reading", "login", "enrolling", "install"]
 
 
 def table() -> Table:
@@ -39,7 +39,7 @@ def main() -> int:
         return 1
     environment = os.environ | programs.environment()
     for name in BENCHMARKS:
-        done = subprocess.run([sys.executable, f"tests/load/{name}.py"], cwd=ROOT, env=environment, check=False)
+        done = subprocess.run([sys.executable, "-m", f"tests.load.{name}"], cwd=ROOT, env=environment, check=False)
         if done.returncode:
             print(f"benchmark {name} failed (exit {done.returncode})", file=sys.stderr)
             return done.returncode

@@ -24,6 +24,8 @@ make up         cluster, images, operator and the sample `academy`: from a bare 
 make status     what runs, whether it is Ready, and how much memory it takes
 make down       delete the cluster; what is cached stays
 make cluster    the cluster alone: no operator, no sample
+make compose    the platform without a cluster: docker compose on http://localhost:8000
+make env        write .env for Compose and for services run by hand; what it says already stays
 make check      lint, types, imports, scripts, Dockerfiles, generated files
 make test       checks, unit, integration and the core of the end-to-end cases (in a cluster of its own)
 make test-full  the same with all end-to-end cases
@@ -126,6 +128,8 @@ COMMANDS: dict[str, Callable[[Settings, Console], int]] = {
     "images": show_images,
     "help": show_help,
     "check": elsewhere("check"),
+    "compose": elsewhere("compose"),
+    "env": elsewhere("env"),
     "generate": elsewhere("generate"),
     "bench": elsewhere("bench"),
     "test": elsewhere("suite", "test"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,12 @@ def clusters() -> set[str]:
 
 
 def is_up(settings: Settings) -> bool:
-    """Whether the cluster was made wholly, runs and answers."""
+    """Whether the cluster was made wholly, has the mounted files as they are now, runs and answers."""
     found = nodes(settings)
-    complete = (settings.directory / "created").exists() and len(found) >= settings.nodes
+    current = all(
+        target.exists() and target.read_bytes() == source.read_bytes() for source, target in mounted(settings)
+    )
+    complete = current and (settings.directory / "created").exists() and len(found) >= settings.nodes
     return complete and all(docker.state(node) == "running" for node in found) and Kubectl(settings.context).answers()
 
 
@@ -130,6 +134,9 @@ def ensure(settings: Settings, source: Source, log: Log) -> None:
         StepError: it was made wholly once and does not come back; its data is left alone.
     """
     marker = settings.directory / "created"
+    for file, target in mounted(settings):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, target)
     if nodes(settings) and marker.exists():
         restart(settings, log)
         return
@@ -141,17 +148,15 @@ def ensure(settings: Settings, source: Source, log: Log) -> None:
     marker.touch()
 
 
+def mounted(settings: Settings) -> Iterator[tuple[Path, Path]]:
+    """Yield the files that nodes mount, each with the copy that they mount: the checkout may move or go."""
+    yield FILES / "audit-policy.yaml", settings.directory / "policies" / "audit-policy.yaml"
+    for file in sorted((FILES / "certs.d").rglob("hosts.toml")):
+        yield file, settings.directory / file.relative_to(FILES)
+
+
 def create(settings: Settings, source: Source, log: Log) -> None:
-    """Make the cluster. What its nodes mount is copied first: the checkout may move or go."""
-    for name, target in (
-        ("certs.d", settings.directory / "certs.d"),
-        ("audit-policy.yaml", settings.directory / "policies"),
-    ):
-        target.mkdir(parents=True, exist_ok=True)
-        if (FILES / name).is_dir():
-            shutil.copytree(FILES / name, target, dirs_exist_ok=True)
-        else:
-            shutil.copy2(FILES / name, target / name)
+    """Make the cluster, whose nodes mount the files that are already copied."""
     file = settings.directory / "kind.yaml"
     file.write_text(yaml.safe_dump(configuration(settings, source), sort_keys=False), encoding="utf-8")
     image = catalogue.reference("node", source)

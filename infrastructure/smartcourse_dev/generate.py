@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,13 @@ GENERATED = {
     "services/notification-service/openapi.json": "notification_service.openapi",
     "manifests/crd/smartcourses.yaml": "smartcourse_operator.crd",
     "manifests/rbac/operator.yaml": "smartcourse_operator.rbac",
+    "docs/asyncapi.yaml": "shared.events.asyncapi",
+    "docs/SmartCourse-ERD-Complete.md": "smartcourse_dev.erd",
+    "docs/routes.md": "smartcourse_dev.routes",  # after the openapi.json files that it reads
 }
+
+# What each folder's files hold is printed by a module as one JSON object, name → text.
+GENERATED_FOLDERS = {"shared/shared/events/schemas": "shared.events.schema"}
 
 
 class GenerationError(RuntimeError):
@@ -51,6 +58,9 @@ def contents() -> Iterator[tuple[Path, str]]:
     yield ROOT / "constraints.txt", constraints()
     for path, module in GENERATED.items():
         yield ROOT / path, run(sys.executable, "-m", module)
+    for folder, module in GENERATED_FOLDERS.items():
+        for name, text in json.loads(run(sys.executable, "-m", module)).items():
+            yield ROOT / folder / name, text
 
 
 def stale() -> list[Path]:

@@ -14,6 +14,7 @@ from smartcourse_dev.shell import Log, StepError
 MODULES = OFFLINE / "go"
 KUBERNETES_VERSION = "v1.36.3"
 GO_PLACES = (Path("/usr/local/go/bin"), Path("/usr/lib/go/bin"))
+COMPOSE = "github.com/docker/compose/v2"
 PACKAGES = {"tools": "./..."}  # our own programs; every other module names its programs by `tool` lines
 
 
@@ -24,7 +25,11 @@ def _version_flags() -> str:
 
 
 def linker_flags(module: str) -> str:
-    return f"-s -w {_version_flags()}" if module == "kubernetes" else "-s -w"
+    if module == "kubernetes":
+        return f"-s -w {_version_flags()}"
+    if module == "compose":
+        return f"-s -w -X {COMPOSE}/internal.Version={version(module, COMPOSE)}"
+    return "-s -w"
 
 
 def inputs_hash(module: str) -> str:

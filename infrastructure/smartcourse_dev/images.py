@@ -22,16 +22,19 @@ COMPONENTS = {
     "notification": ("services/notification-service", "notification-service"),
     "operator": ("operator", "operator"),
 }
+# What a development cluster has beside a SmartCourse, likewise.
+TOOLS = {"mailbox": ("infrastructure/images/mailbox", "mailbox")}
+EVERY = COMPONENTS | TOOLS
 # As in .dockerignore: what is made while working and never copied into an image.
 IGNORED = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "build", "tests", "venv", ".git"}
 IGNORED_SUFFIXES = (".pyc", ".egg-info")
 COPY = re.compile(r"^COPY\s+(?P<flags>(?:--\S+\s+)*)(?P<paths>.+)$", re.MULTILINE | re.IGNORECASE)
 ARGUMENT = re.compile(r"^ARG\s+(?P<name>\w+)", re.MULTILINE | re.IGNORECASE)
-MEMBER = re.compile(r"\bsmartcourse-[a-z][a-z-]*\b")
+PINNED = re.compile(r"pins\.py /constraints\.txt(?P<names>(?: [a-z0-9-]+)+)")
 
 
 def dockerfile(component: str) -> Path:
-    path = ROOT / COMPONENTS[component][0] / "Dockerfile"
+    path = ROOT / EVERY[component][0] / "Dockerfile"
     if not path.is_file():
         raise StepError(f"{path.relative_to(ROOT)} is missing")
     return path
@@ -58,10 +61,10 @@ def files(path: Path) -> Iterator[Path]:
 
 
 def content(path: Path, dockerfile_text: str) -> bytes:
-    """Return what a file adds to the hash: of the constraints, only the pins of the members that the image installs."""
-    members = set(MEMBER.findall(dockerfile_text))
-    if path.name == "constraints.txt" and members:
-        return pins.closure(path.read_text("utf-8"), members).encode()
+    """Return what a file adds to the hash: of the constraints, only the pins that the Dockerfile selects of them."""
+    selected = PINNED.search(dockerfile_text)
+    if path.name == "constraints.txt" and selected:
+        return pins.closure(path.read_text("utf-8"), set(selected["names"].split())).encode()
     if path.is_symlink():
         return str(path.readlink()).encode()
     return path.read_bytes()
@@ -99,7 +102,7 @@ def content_hash(component: str, source: Source) -> str:
 @cache
 def reference(component: str, source: Source) -> str:
     """Return the image's full name, the same for the whole run: an edit made meanwhile is the next run's."""
-    return f"{registry.HOST}/{COMPONENTS[component][1]}:{content_hash(component, source)}"
+    return f"{registry.HOST}/{EVERY[component][1]}:{content_hash(component, source)}"
 
 
 def is_current(component: str, source: Source) -> bool:
@@ -117,6 +120,6 @@ def build(component: str, source: Source, log: Log) -> None:
 
 def main(source: Source) -> int:
     """Print the reference of every image of the project, as JSON lines would be read: component, tab, reference."""
-    for component in COMPONENTS:
+    for component in EVERY:
         sys.stdout.write(f"{component}\t{reference(component, source)}\n")
     return 0

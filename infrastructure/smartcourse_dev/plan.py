@@ -35,6 +35,7 @@ def cluster_steps(settings: Settings, source: Source) -> Iterator[Step]:
     yield Step("kind and kubectl", partial(cluster.install_programs, settings, source), after=["cluster"],
                is_done=cluster.has_programs)  # fmt: skip
     yield Step("nodes", partial(cluster.wait_for_nodes, settings), after=["kind and kubectl"])
+    yield Step("registry is announced", partial(addons.announce_registry, settings), after=["nodes"])
     yield Step("cluster dns", partial(addons.wait_for_dns, settings), after=["nodes"])
     for name in addons.ADDONS:
         image = [f"image {name}"] if source is Source.OFFLINE else []
@@ -96,7 +97,7 @@ def is_pulled(reference: str) -> bool:
 
 def image_steps(source: Source) -> Iterator[Step]:
     """Yield the builds of the project's own images."""
-    for component in images.COMPONENTS:
+    for component in images.EVERY:
         after = ["registry", "image python", *(["image helm"] if component == "operator" else [])]
         yield Step(f"build {component}", partial(images.build, component, source), after=after,
                    is_done=partial(images.is_current, component, source), lane="build")  # fmt: skip
@@ -112,6 +113,7 @@ def up_steps(settings: Settings, source: Source) -> Iterator[Step]:
     yield Step(
         "operator", partial(application.install_operator, settings, source), after=["nodes", "image helm", *built]
     )
+    yield Step("mailbox", partial(addons.install, "mailbox", settings, source), after=["nodes", "build mailbox"])
     yield Step("sample", partial(application.apply_sample, settings), after=["operator"])
     yield Step("academy is Ready", partial(application.wait_until_ready, settings, source),
-               after=["sample", "cluster dns", "ingress answers", "metrics-server"])  # fmt: skip
+               after=["sample", "cluster dns", "ingress answers", "metrics-server", "mailbox"])  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
+from ctypes.util import find_library
+from pathlib import Path
 
-from smartcourse_dev import assembly, debian, golang
+from smartcourse_dev import assembly, compose, debian, definitions, golang
 from smartcourse_dev.shell import Log
 from smartcourse_dev.steps import Step
 
@@ -15,24 +18,48 @@ PACKAGES = {
     "redis-server": "redis-server",
     "nginx-light": "nginx",
     "wrk": "wrk",
+    "maven": "mvn",
+    "openjdk-17-jre-headless": "java",
+}
+
+LIBRARIES = {
+    "libpango-1.0-0": "pango-1.0",
+    "libpangoft2-1.0-0": "pangoft2-1.0",
+    "libharfbuzz-subset0": "harfbuzz-subset",
+    "libmagic1": "magic",
+}
+FONTS = {
+    "fonts-noto-core": "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
+    "fonts-noto-cjk": "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
 }
 
 
 def missing_packages() -> list[str]:
-    return [package for package, program in PACKAGES.items() if not shutil.which(program)]
+    programs = [package for package, program in PACKAGES.items() if not shutil.which(program)]
+    libraries = [package for package, library in LIBRARIES.items() if not find_library(library)]
+    return programs + libraries + [package for package, font in FONTS.items() if not Path(font).exists()]
 
 
 def install_missing(log: Log) -> None:
     debian.install_packages(log, missing_packages())
 
 
+def fetch_kafka(log: Log) -> None:
+    """Have Maven fetch Kafka's jars, unless they are there."""
+    log.run(sys.executable, "-m", "shared.testing.kafka")
+
+
 def steps() -> Iterator[Step]:
     """Yield what makes the programs ready that are not."""
     yield Step("servers", install_missing, is_done=lambda: not missing_packages())
+    yield Step("kafka", fetch_kafka, after=["servers"])
     yield from assembly.go_steps(MODULES)
+    yield compose.go_step()
+    yield from definitions.steps()
 
 
 def environment() -> dict[str, str]:
     """Return where the Go programs are, as the environment variables that cases and benchmarks read."""
     kubernetes, etcd, helm = map(golang.output, MODULES)
-    return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver", "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm"}
+    return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver", "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm",
+            "SERVICE_MONITOR_CRD": str(definitions.service_monitor())}  # fmt: skip

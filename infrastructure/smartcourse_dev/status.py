@@ -16,7 +16,7 @@ from smartcourse_dev.kubectl import Kubectl
 from smartcourse_dev.settings import Settings
 
 UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 1000, "M": 10**6, "G": 10**9}
-SYSTEM_NAMESPACES = ("kube-system", "local-path-storage", "traefik")
+SYSTEM_NAMESPACES = ("kube-system", "local-path-storage", "traefik", "smartcourse-mail")
 
 
 def quantity_bytes(text: str) -> int:
@@ -104,7 +104,7 @@ def show(settings: Settings, console: Console) -> int:
         show_resource(resource, console)
     console.print(pods_table(ours))
     told = f"Memory: {total_mebibytes(ours):.0f} MiB for SmartCourse, its datastores and the operator together; "
-    told += f"{total_mebibytes(system):.0f} MiB for Kubernetes, metrics-server and Traefik."
+    told += f"{total_mebibytes(system):.0f} MiB for Kubernetes, metrics-server, Traefik and the mailbox."
     console.print("", Text(told), sep="\n", soft_wrap=True)
     ready = bool(resources) and all(is_ready(resource) for resource in resources)
     if not resources:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -39,6 +39,22 @@ class Step:
     is_done: Callable[[], bool] = never
     lane: str = ""
     remedy: str = ""
+
+
+def closure(steps: Iterable[Step], names: Iterable[str]) -> list[Step]:
+    """Return the steps of these names and all that they wait for, in the order of `steps`.
+
+    Raises:
+        ValueError: there is no step of one of the names.
+    """
+    listed = list(steps)
+    wanted = set(names)
+    if unknown := wanted - {step.name for step in listed}:
+        raise ValueError(f"there is no step {', '.join(sorted(unknown))}")
+    for step in reversed(listed):  # what a step waits for is listed before it
+        if step.name in wanted:
+            wanted.update(step.after)
+    return [step for step in listed if step.name in wanted]
 
 
 class State(StrEnum):

@@ -1,4 +1,4 @@
-"""`make test` and `make test-full`: checks, unit, integration and end-to-end cases, in this order.
+"""`make test` and `make test-full`: checks, unit, integration, the platform as processes, Compose and venv, e2e cases.
 
 Each stage prints as it goes and how long it took; a failing stage ends the run, for the next ones would only repeat it.
 Servers and programs that the cases run (PostgreSQL, Redis, nginx; helm, kube-apiserver, etcd) are made ready before.
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from smartcourse_dev import check, programs
+from smartcourse_dev import catalogue, check, compose, programs
 from smartcourse_dev.cli import run_steps
+from smartcourse_dev.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "build" / "reports"
@@ -40,6 +41,12 @@ def pytest(name: str, *arguments: str, **environment: str) -> bool:
 
 def members(kind: str) -> list[str]:
     return [path for member in MEMBERS if (ROOT / (path := f"{member}/tests/{kind}")).is_dir()]
+
+
+def without_a_cluster() -> bool:
+    """Run the platform by Compose, and by hand as the READMEs say."""
+    source = catalogue.choose(Settings.from_environment().images)
+    return run_steps(Console(), compose.steps(source)) and pytest("compose", "tests/compose", "tests/by_hand")
 
 
 def cluster() -> bool:
@@ -64,14 +71,26 @@ def counted() -> dict[str, int]:
     return total
 
 
+def development_loops() -> bool:
+    """Take every step of an inner loop (install, edit, reload) in the cluster."""
+    target = {"SMARTCOURSE_CONTEXT": f"kind-{TEST_CLUSTER['CLUSTER']}"}
+    return pytest("development-loops", "-v", "tests/devloop/live", **target, **programs.environment())
+
+
 def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
     return [
         ("checks", lambda: check.main() == 0),
         ("servers and programs", lambda: run_steps(Console(), programs.steps())),
-        ("unit", lambda: pytest("unit", *members("unit"), **programs.environment())),
+        (
+            "unit",
+            lambda: pytest("unit", *members("unit"), "tests/guide", "tests/devloop/declared", **programs.environment()),
+        ),
         ("integration", lambda: pytest("integration", *members("integration"), **programs.environment())),
+        ("platform", lambda: pytest("platform", "tests/platform")),
+        ("compose and venv", without_a_cluster),
         ("cluster", cluster),
         ("end to end", lambda: end_to_end(*([] if verb == "test-full" else ["-m", "core"]))),
+        *([("development loops", development_loops)] if verb == "test-full" else []),
     ]
 
 

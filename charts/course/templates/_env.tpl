@@ -2,6 +2,8 @@
 {{- include "course.env.stores" . }}
 {{ include "smartcourse.env.secret" (list . "REDIS_URL" "redis" "url") }}
 {{ include "smartcourse.env.identity" . }}
+{{ include "smartcourse.env.publicUrl" . }}
+{{ include "smartcourse.env.events" . }}
 {{ include "smartcourse.env.process" (list . "course" 9090) }}
 {{- end }}
 

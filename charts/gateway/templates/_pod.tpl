@@ -3,7 +3,7 @@
 containers:
   - name: nginx
     {{- include "smartcourse.container.base" (list . "gateway") | nindent 4 }}
-    command: [python, -m, api_gateway.nginx]
+    {{- include "smartcourse.container.command" (list . "python" "-m" "api_gateway.nginx") | nindent 4 }}
     ports:
       - {name: http, containerPort: 8000}
     env:
@@ -19,7 +19,7 @@ containers:
       - {name: socket, mountPath: /run/gateway}
   - name: decide
     {{- include "smartcourse.container.base" (list . "gateway") | nindent 4 }}
-    command: [python, -m, api_gateway.decision]
+    {{- include "smartcourse.container.command" (list . "python" "-m" "api_gateway.decision") | nindent 4 }}
     ports:
       - {name: metrics, containerPort: 9090}
     env:

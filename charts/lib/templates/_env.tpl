@@ -48,6 +48,31 @@
 {{- end }}
 {{- end }}
 
+{{/* Where people reach the platform: links in mails and on certificates begin with it. (root) */}}
+{{- define "smartcourse.env.publicUrl" -}}
+- name: PUBLIC_URL
+  value: {{ .Values.global.publicUrl | quote }}
+{{- end }}
+
+{{/* The broker that events go through; what platforms that share a Kafka have there begins with their names. (root) */}}
+{{- define "smartcourse.env.events" -}}
+- name: EVENTS_BROKER
+  value: {{ .Values.global.events.broker }}
+{{- if eq .Values.global.events.broker "kafka" }}
+{{ include "smartcourse.env.secret" (list . "KAFKA_BOOTSTRAP_SERVERS" "kafka" "bootstrap-servers") }}
+{{ include "smartcourse.env.secret" (list . "KAFKA_USERNAME" "kafka" "username" "optional") }}
+{{ include "smartcourse.env.secret" (list . "KAFKA_PASSWORD" "kafka" "password" "optional") }}
+{{ include "smartcourse.env.secret" (list . "KAFKA_SECURITY" "kafka" "security" "optional") }}
+{{ include "smartcourse.env.secret" (list . "KAFKA_SASL_MECHANISM" "kafka" "sasl-mechanism" "optional") }}
+- name: KAFKA_PREFIX
+  value: {{ printf "%s.%s." .Release.Namespace .Release.Name | trunc 100 }}
+{{- if .Values.global.events.hasCa }}
+- name: KAFKA_CA_FILE
+  value: /etc/smartcourse/kafka/ca.crt
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/*
 A container's whole `env`: the chart's own, in the order given, with a component's `env` values in place of those of
 the same name. A name that came twice could not be applied by the server side. (chart's items as text, values' env)

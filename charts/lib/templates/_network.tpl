@@ -59,6 +59,14 @@ because the address is in a Secret. (root, datastore)
 {{- end }}
 {{- end }}
 
+{{/* Let a service reach the broker outside that events go through: Kafka's usual ports, managed offers' included. (root) */}}
+{{- define "smartcourse.network.eventsEgress" -}}
+{{- if eq .Values.global.events.broker "kafka" -}}
+- ports:
+    - {protocol: TCP, port: 9092, endPort: 9098}
+{{- end }}
+{{- end }}
+
 {{/* dict: root, component, phase, names (pods by app.kubernetes.io/name), suffix (optional), ingress, egress (text, may be empty) */}}
 {{- define "smartcourse.networkPolicy" -}}
 apiVersion: networking.k8s.io/v1
@@ -95,11 +103,11 @@ spec:
 
 {{/*
 A service's policies: for its pods, and for its Jobs, which nobody may reach and which have no business with Redis.
-dict: root, component, port, datastores
+dict: root, component, port, datastores, egress (text, optional: what its pods alone may reach beside)
 */}}
 {{- define "smartcourse.service.networkPolicies" -}}
 {{- $root := .root -}}
-{{- $egress := include "smartcourse.network.egress" (prepend .datastores $root) -}}
+{{- $egress := list (include "smartcourse.network.egress" (prepend .datastores $root)) (include "smartcourse.network.eventsEgress" $root) .egress | compact | join "\n" -}}
 {{- $jobsEgress := include "smartcourse.network.egress" (prepend (without .datastores "redis") $root) -}}
 {{- $ingress := list (include "smartcourse.network.ingress" (dict "root" $root "port" .port "from" (list "gateway"))) (include "smartcourse.network.metricsIngress" .) | join "\n" -}}
 {{- $jobs := list -}}

@@ -33,6 +33,13 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
+{{/* What a container runs; with `global.reload`, anew after each edit of its code. (root, word, ...) */}}
+{{- define "smartcourse.container.command" -}}
+{{- $words := rest . -}}
+{{- if (first .).Values.global.reload }}{{ $words = concat (list "python" "-m" "shared.reload") $words }}{{ end -}}
+command: {{ toJson $words }}
+{{- end }}
+
 {{/* The volume for temporary files: the only place that a process can write to unless its chart gives it another. */}}
 {{- define "smartcourse.volume.tmp" -}}
 - name: tmp
@@ -43,6 +50,25 @@ securityContext:
 {{- define "smartcourse.mount.tmp" -}}
 - name: tmp
   mountPath: /tmp
+{{- end }}
+
+{{/* The certificate by which Kafka's brokers are known, where its Secret brings one. (root) */}}
+{{- define "smartcourse.volume.kafka" -}}
+{{- if and (eq .Values.global.events.broker "kafka") .Values.global.events.hasCa -}}
+- name: kafka
+  secret:
+    secretName: {{ include "smartcourse.secretName" (list . "kafka") }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end }}
+
+{{/* (root) */}}
+{{- define "smartcourse.mount.kafka" -}}
+{{- if include "smartcourse.volume.kafka" . -}}
+- name: kafka
+  mountPath: /etc/smartcourse/kafka
+  readOnly: true
+{{- end }}
 {{- end }}
 
 {{/* Spread over nodes where there are several; never a reason not to run. (root, component) */}}

@@ -45,11 +45,16 @@ spec:
 {{/* Annotations that change when a Secret's content does, so that the pods that read it are replaced. (root, datastore, ...) */}}
 {{- define "smartcourse.secretHashes" -}}
 {{- $root := index . 0 -}}
-{{- with $root.Values.global.auth.secretHash }}
-smartcourse.io/auth-secret-hash: {{ . | quote }}
-{{- end }}
+{{ include "smartcourse.secretHash" (list $root "auth") }}
 {{- range rest . }}
 {{ include "smartcourse.databaseSecretHash" (list $root .) }}
+{{- end }}
+{{- end }}
+
+{{/* (root, part of global: auth, email, push, events) */}}
+{{- define "smartcourse.secretHash" -}}
+{{- with (index (index . 0).Values.global (index . 1)).secretHash -}}
+smartcourse.io/{{ index $ 1 }}-secret-hash: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -62,12 +67,12 @@ smartcourse.io/{{ index $ 1 }}-secret-hash: {{ . | quote }}
 
 {{/*
 A service: one container that answers HTTP, started once the schema is at the revision that it needs.
-dict: root, component, package, port, env (text), datastores (list)
+dict: root, component, package, port, env (text), datastores (list), annotations (text, optional)
 */}}
 {{- define "smartcourse.service.deployment" -}}
 {{- $root := .root -}}
 {{- $pod := include "smartcourse.service.pod" . -}}
-{{- $annotations := include "smartcourse.secretHashes" (prepend .datastores $root) | trim -}}
+{{- $annotations := list (include "smartcourse.secretHashes" (prepend .datastores $root)) (include "smartcourse.secretHash" (list $root "events")) .annotations | join "\n" | trim -}}
 {{- include "smartcourse.deployment" (dict "root" $root "component" .component "phase" "services" "values" $root.Values "annotations" $annotations "pod" $pod) }}
 {{- end }}
 
@@ -79,6 +84,9 @@ initContainers:
 containers:
   - name: {{ .component }}
     {{- include "smartcourse.container.base" (list $root .component) | nindent 4 }}
+    {{- if $root.Values.global.reload }}
+    {{- include "smartcourse.container.command" (list $root "granian" "--interface" "asgi" "--host" "0.0.0.0" "--port" (toString .port) "--workers" "1" (printf "%s.main:app" .package)) | nindent 4 }}
+    {{- end }}
     ports:
       - {name: http, containerPort: {{ .port }}}
       - {name: metrics, containerPort: 9090}
@@ -92,11 +100,13 @@ containers:
         sleep: {seconds: 5}  # requests go on coming until every node has heard that this pod is leaving
     volumeMounts:
       {{- include "smartcourse.mount.tmp" . | nindent 6 }}
+      {{- include "smartcourse.mount.kafka" $root | nindent 6 }}
 volumes:
   {{- include "smartcourse.volume.tmp" . | nindent 2 }}
+  {{- include "smartcourse.volume.kafka" $root | nindent 2 }}
 {{- end }}
 
-{{/* A Service in front of a component's pods. dict: root, component, phase, port */}}
+{{/* A Service in front of a component's pods. dict: root, component, phase, port, portName, hasMetrics (both optional) */}}
 {{- define "smartcourse.service" -}}
 apiVersion: v1
 kind: Service
@@ -111,6 +121,34 @@ spec:
       port: {{ .port }}
       targetPort: {{ .portName | default "http" }}
       protocol: TCP
+    {{- if .hasMetrics }}
+    - name: metrics
+      port: 9090
+      targetPort: metrics
+      protocol: TCP
+    {{- end }}
+{{- end }}
+
+{{/* How Prometheus finds the metrics of a component's pods, where the Prometheus Operator reads it. (root, component) */}}
+{{- define "smartcourse.serviceMonitor" -}}
+{{- $root := index . 0 -}}
+{{- $telemetry := $root.Values.global.telemetry -}}
+{{- if $telemetry.serviceMonitors -}}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  {{- include "smartcourse.metadata" (list $root (index . 1) "monitoring") | nindent 2 }}
+    {{- with $telemetry.serviceMonitorLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  selector:
+    matchLabels:
+      {{- include "smartcourse.selectorLabels" (list $root (index . 1)) | nindent 6 }}
+  endpoints:
+    - port: metrics
+      honorLabels: true  # `service` and `namespace` are those that the process says
+{{- end }}
 {{- end }}
 
 {{/* (root, component): made before any pod or Job that runs under it, hence the first phase. */}}

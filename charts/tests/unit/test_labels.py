@@ -9,7 +9,7 @@ Document = dict[str, Any]
 Render = Callable[..., list[Document]]
 
 COMPONENTS = {"gateway", "user", "course", "notification", "postgres", "mongodb", "redis"}
-PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "seed"}
+PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "seed", "monitoring"}
 LONGEST_RELEASE = "n" * 40
 
 
@@ -45,6 +45,7 @@ def test_phases_hold_what_they_are_called_after(render: Render) -> None:
     assert kinds("services") == kinds("gateway") == {"Deployment", "Service", "PodDisruptionBudget"}
     assert kinds("route") == {"HTTPRoute"}
     assert kinds("seed") == {"Job"}
+    assert kinds("monitoring") == set()
 
 
 def test_selectors_and_what_may_not_change_name_no_version(objects: list[Document]) -> None:

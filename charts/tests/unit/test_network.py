@@ -111,6 +111,31 @@ def test_the_gateway_can_be_closed_but_for_the_ingress_controller(render: Render
     assert peers("production") == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]
 
 
+def ports(rule: Document) -> set[int]:
+    """The TCP ports of a rule that holds for every address; none for a rule that names peers."""
+    found = [] if "to" in rule else rule.get("ports", [])
+    return {number for each in found if each["protocol"] == "TCP" and "port" in each
+            for number in range(each["port"], each.get("endPort", each["port"]) + 1)}  # fmt: skip
+
+
+def outside(network: Network, pod: str) -> set[int]:
+    """The TCP ports, but for that of names, at which a pod may reach whatever it likes."""
+    policies = [each for each in network.policies if selects(each["podSelector"], network.pods[pod])]
+    return {port for policy in policies for rule in policy.get("egress", []) for port in ports(rule)} - {53}
+
+
+def test_only_notification_service_reaches_out_for_mail_and_push(render: Render) -> None:
+    network = Network(render("minimal"))
+    reached = {pod: found for pod in network.pods if (found := outside(network, pod))}
+    assert reached == {"notification": {25, 465, 587, 1025, 2525, 443}}
+
+
+def test_services_reach_kafka_where_events_go_through_it_and_their_jobs_do_not(render: Render) -> None:
+    network = Network(render("kafka"))
+    reached = {pod for pod in network.pods if {9092, 9093, 9094, 9096} <= outside(network, pod)}
+    assert reached == {"user", "course", "notification"}
+
+
 def test_the_telemetry_collector_and_external_datastores_can_be_reached(render: Render) -> None:
     production = Network(render("production"))
     egress = next(each for each in production.policies if selects(each["podSelector"], production.pods["user"]))[

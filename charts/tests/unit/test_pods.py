@@ -29,7 +29,7 @@ def test_pods_are_restricted(pods: dict[str, Document]) -> None:
         assert context["fsGroup"] > 0, where
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}, where
         assert not {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"} & pod.keys(), where
-        assert all(volume.keys() & {"emptyDir", "configMap"} for volume in pod.get("volumes", [])), where
+        assert all(volume.keys() & {"emptyDir", "configMap", "secret"} for volume in pod.get("volumes", [])), where
 
 
 def test_no_pod_gets_a_service_account_token_or_other_services_addresses(pods: dict[str, Document]) -> None:
@@ -112,7 +112,13 @@ def test_each_container_gets_only_the_secrets_it_needs(render: Render) -> None:
     expected = {
         "user": {("academy-user-db", "url"), *redis, *identity, *tokens},
         "course": {("academy-course-db", "url"), ("academy-course-mongodb", "url"), *redis, *identity},
-        "notification": {("academy-notification-db", "url"), *redis, *identity},
+        "notification": {
+            ("academy-notification-db", "url"),
+            ("academy-smtp", "url"),
+            ("academy-push", "private-key"),
+            *redis,
+            *identity,
+        },
         "nginx": set(),
         "decide": {*redis, *identity, *tokens},
         "postgres": {("academy-postgres", "password")},
@@ -139,8 +145,12 @@ def test_secrets_that_are_called_otherwise_are_used_by_that_name(render: Render)
         "mongodb",
         "course-mongodb",
         "redis",
+        "smtp",
+        "push",
+        "kafka",
     )
-    objects = render("httproute", *[f"global.secretNames.{key}=other-{key}" for key in keys])
+    named = [f"global.secretNames.{key}=other-{key}" for key in keys]
+    objects = render("httproute", "global.events.broker=kafka", *named)
     found = set()
     for each in objects:
         pod = each.get("spec", {}).get("template", {}).get("spec", {})
@@ -158,6 +168,62 @@ def test_no_variable_is_given_twice_and_a_components_own_goes_before(
     [container] = deployment(render("production"), "academy-notification")["spec"]["template"]["spec"]["containers"]
     env = {each["name"]: each.get("value") for each in container["env"]}
     assert (env["LOG_LEVEL"], env["OUTBOX_BATCH"]) == ("WARNING", "50")
+
+
+def env_of(objects: list[Document], component: str) -> dict[str, Document]:
+    """The variables of a component's container (the gateway's: of the one that decides), by name."""
+    containers = deployment(objects, f"academy-{component}")["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each for each in containers[-1]["env"]}
+
+
+def test_mail_and_push_are_optional_and_what_is_secret_of_them_stays_in_secrets(render: Render) -> None:
+    env = env_of(render("minimal"), "notification")
+    for name in ("SMTP_URL", "VAPID_PRIVATE_KEY"):
+        assert env[name]["valueFrom"]["secretKeyRef"]["optional"] is True
+    assert env["SMTP_FROM"]["value"] == "SmartCourse <no-reply@smartcourse.example>"
+    assert env["VAPID_SUBJECT"]["value"] == "mailto:admin@smartcourse.example"
+
+
+def test_links_begin_with_the_public_address(render: Render) -> None:
+    for component in ("course", "notification"):
+        assert env_of(render("minimal"), component)["PUBLIC_URL"]["value"] == "http://localhost:8080"
+        assert env_of(render("kafka"), component)["PUBLIC_URL"]["value"] == "https://academy.example"
+
+
+def test_each_service_is_told_the_broker_and_kafkas_address_only_where_it_is_used(render: Render) -> None:
+    for component in ("user", "course", "notification"):
+        env = env_of(render("minimal"), component)
+        assert env["EVENTS_BROKER"]["value"] == "redis"
+        assert not [name for name in env if name.startswith("KAFKA_")]
+        env = env_of(render("kafka"), component)
+        assert env["EVENTS_BROKER"]["value"] == "kafka"
+        optional = {name: each["valueFrom"]["secretKeyRef"].get("optional", False)
+                    for name, each in env.items() if name.startswith("KAFKA_") and "valueFrom" in each}  # fmt: skip
+        assert optional == {
+            "KAFKA_BOOTSTRAP_SERVERS": False, "KAFKA_USERNAME": True, "KAFKA_PASSWORD": True, "KAFKA_SECURITY": True,
+            "KAFKA_SASL_MECHANISM": True,
+        }  # fmt: skip
+        assert env["KAFKA_PREFIX"]["value"] == "smartcourse.academy."
+
+
+def test_kafkas_certificate_is_mounted_where_its_secret_has_one(render: Render) -> None:
+    for component in ("user", "course", "notification"):
+        pod = deployment(render("kafka"), f"academy-{component}")["spec"]["template"]["spec"]
+        [volume] = [each for each in pod["volumes"] if each["name"] == "kafka"]
+        assert volume["secret"] == {"secretName": "outside-kafka", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+        [mount] = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "kafka"]
+        file = env_of(render("kafka"), component)["KAFKA_CA_FILE"]["value"]
+        assert file == f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}"
+        without = render("kafka", "global.events.hasCa=false")
+        assert "KAFKA_CA_FILE" not in env_of(without, component)
+        assert "secret" not in str(deployment(without, f"academy-{component}")["spec"]["template"]["spec"]["volumes"])
+
+
+def test_traces_go_to_the_collector_from_every_process_of_ours(render: Render) -> None:
+    for component in ("user", "course", "notification", "gateway"):
+        endpoint = env_of(render("production"), component)["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        assert endpoint["value"] == "http://collector.observability:4318"
+        assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in env_of(render("minimal"), component)
 
 
 def test_no_secret_is_on_a_command_line(containers: dict[str, Document]) -> None:
@@ -182,4 +248,6 @@ def test_a_changed_secret_or_configuration_rolls_the_pods_that_read_it(render: R
     assert changed("global.databases.postgres.secretHash=aa") == {"user", "course", "notification"}
     assert changed("global.databases.mongodb.secretHash=aa") == {"course"}
     assert changed("global.databases.redis.secretHash=aa") == {"redis", "user", "course", "notification", "gateway"}
+    assert changed("global.email.secretHash=aa") == changed("global.push.secretHash=aa") == {"notification"}
+    assert changed("global.events.secretHash=aa") == {"user", "course", "notification"}
     assert "smartcourse.io/config-checksum" in templates()["academy-redis"]["metadata"]["annotations"]

@@ -17,6 +17,7 @@ Helm = Callable[..., subprocess.CompletedProcess[str]]
 Render = Callable[..., list[Document]]
 
 DATASTORES = {"postgres", "mongodb", "redis"}
+OUTSIDE_THE_CHARTS = ("infrastructure/postgres", "infrastructure/redis")
 
 
 def names(objects: list[Document], kind: str) -> set[str]:
@@ -81,6 +82,22 @@ def test_every_component_has_a_disruption_budget_a_network_policy_and_an_account
     assert set(budgets) == {1}
 
 
+def test_each_program_of_ours_has_a_monitor_when_it_is_asked_for_and_its_service_the_port(render: Render) -> None:
+    assert not names(render("minimal"), "ServiceMonitor")
+    objects = render("kafka")
+    ours = {f"academy-{name}" for name in ("gateway", "user", "course", "notification")}
+    assert names(objects, "ServiceMonitor") == ours
+    services = [each for each in objects if each["kind"] == "Service"]
+    for monitor in (each for each in objects if each["kind"] == "ServiceMonitor"):
+        selected = monitor["spec"]["selector"]["matchLabels"].items()
+        [service] = [each for each in services if selected <= each["metadata"]["labels"].items()]
+        assert service["metadata"]["name"] == monitor["metadata"]["name"]
+        [endpoint] = monitor["spec"]["endpoints"]
+        assert {port["name"]: port["port"] for port in service["spec"]["ports"]}[endpoint["port"]] == 9090
+        assert endpoint["honorLabels"] is True
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
 def test_autoscaling_takes_the_place_of_a_number_of_replicas(render: Render) -> None:
     objects = {(each["kind"], each["metadata"]["name"]): each for each in render("production")}
     assert "replicas" not in objects["Deployment", "academy-course"]["spec"]
@@ -125,9 +142,10 @@ def test_the_route_is_an_ingress_or_an_httproute_for_the_host_that_is_set(render
 
 
 def test_charts_copied_elsewhere_with_their_links_render_the_same(helm: Helm, charts: Path, tmp_path: Path) -> None:
-    """As the operator's image has them: the charts, and infrastructure/postgres beside them."""
+    """As the operator's image has them: the charts, and beside them what their links lead to."""
     shutil.copytree(charts, tmp_path / "charts", symlinks=True)
-    shutil.copytree(charts.parent / "infrastructure/postgres", tmp_path / "infrastructure/postgres")
+    for name in OUTSIDE_THE_CHARTS:
+        shutil.copytree(charts.parent / name, tmp_path / name)
     values = str(charts / "smartcourse/ci/production-values.yaml")
     here, there = (
         helm("template", "academy", str(root / "smartcourse"), "-f", values) for root in (charts, tmp_path / "charts")
@@ -143,7 +161,7 @@ def test_links_are_relative_and_lead_to_files_of_the_project(charts: Path) -> No
         assert not link.readlink().is_absolute(), link
         assert link.resolve().is_relative_to(charts.parent), link
         assert link.exists(), link
-        in_the_operators_image = (charts, charts.parent / "infrastructure/postgres")
+        in_the_operators_image = (charts, *[charts.parent / name for name in OUTSIDE_THE_CHARTS])
         if "smartcourse-operator" not in link.parts:
             assert any(link.resolve().is_relative_to(place) for place in in_the_operators_image), link
 

@@ -5,5 +5,6 @@
 {{ include "smartcourse.env.jwt" . }}
 - name: JWT_REFRESH_TOKEN_EXPIRE_DAYS
   value: {{ .Values.global.auth.refreshTokenDays | quote }}
+{{ include "smartcourse.env.events" . }}
 {{ include "smartcourse.env.process" (list . "user" 9090) }}
 {{- end }}

@@ -7,10 +7,13 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import yaml
 
-from smartcourse_dev import addons, docker, golang, registry
+from smartcourse_dev import addons, definitions, docker, golang, registry
+from smartcourse_dev.shell import Log
 
 DIGEST = "sha256:1234"
 
@@ -63,6 +66,18 @@ def test_any_status_is_an_answer_and_silence_is_none(address: str) -> None:
 def test_a_registry_that_does_not_answer_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "ADDRESS", "127.0.0.1:1")
     assert not registry.has("smartcourse.local/operator:abc")
+
+
+def test_the_definition_of_service_monitor_comes_out_of_its_own_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(definitions, "CACHE", tmp_path)
+    (step,) = definitions.steps()
+    assert not step.is_done()
+    step.action(Log(tmp_path / "log"))
+    assert step.is_done()
+    found = yaml.safe_load(definitions.service_monitor().read_text(encoding="utf-8"))
+    assert (found["kind"], found["spec"]["names"]["kind"]) == ("CustomResourceDefinition", "ServiceMonitor")
 
 
 def test_the_runtime_wrapper_passes_its_own_tests() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from smartcourse_dev import addons, assembly, catalogue, cluster, engine, plan
+from smartcourse_dev import addons, application, assembly, catalogue, cluster, docker, engine, images, plan
 from smartcourse_dev.catalogue import Source
 from smartcourse_dev.settings import OFFLINE, Settings, SettingsError
 from smartcourse_dev.steps import Progress, Runner
@@ -65,6 +68,42 @@ def test_an_addons_manifest_holds_the_chosen_image(name: str, source: Source) ->
     (workload,) = [document for document in documents if document["kind"] == "Deployment"]
     (container,) = workload["spec"]["template"]["spec"]["containers"]
     assert container["image"] == catalogue.reference(name, source)
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The mailbox's objects by kind, on an engine whose base image has a known id."""
+    monkeypatch.setattr(docker, "image_id", lambda reference: f"sha256:{reference}")
+    images.reference.cache_clear()
+    documents = yaml.safe_load_all(addons.manifest("mailbox", Source.OFFLINE))
+    yield {document["kind"]: document for document in documents}
+    images.reference.cache_clear()
+
+
+def test_the_mailbox_is_where_the_sample_sends_its_mail(mailbox: dict[str, Any]) -> None:
+    place = urlsplit(application.mail_secret()["stringData"]["url"])
+    service = mailbox["Service"]
+    assert place.hostname == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    assert {port["name"]: port["port"] for port in service["spec"]["ports"]}["smtp"] == place.port
+
+
+def test_the_mailbox_is_read_under_a_path_that_goes_before_every_smartcourse(mailbox: dict[str, Any]) -> None:
+    ingress = mailbox["Ingress"]
+    ((path,),) = [rule["http"]["paths"] for rule in ingress["spec"]["rules"]]
+    assert f"{path['path']}/" == addons.MAILBOX_PATH
+    assert int(ingress["metadata"]["annotations"]["traefik.ingress.kubernetes.io/router.priority"]) > 253  # a host name
+    (container,) = mailbox["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "PREFIX", "value": path["path"]}]
+
+
+def test_the_mailboxs_pod_is_restricted_as_any_other(mailbox: dict[str, Any]) -> None:
+    (container,) = mailbox["Deployment"]["spec"]["template"]["spec"]["containers"]
+    context = container["securityContext"]
+    assert (context["runAsNonRoot"], context["readOnlyRootFilesystem"]) == (True, True)
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert "memory" in container["resources"]["limits"]
+    assert container["image"].startswith("smartcourse.local/mailbox:")
+    assert "egress" not in mailbox["NetworkPolicy"]["spec"], "it reaches nothing"
 
 
 def test_the_cluster_listens_on_the_loopback_address_alone() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smartcourse_dev.shell import Log, StepError
-from smartcourse_dev.steps import Progress, Runner, State, Step
+from smartcourse_dev.steps import Progress, Runner, State, Step, closure
 
 
 class Recorder:
@@ -149,3 +149,19 @@ def test_what_a_step_tells_reaches_the_reporter(tmp_path: Path) -> None:
 def test_a_plan_that_can_not_be_followed_is_refused(tmp_path: Path, steps: list[Step]) -> None:
     with pytest.raises(ValueError, match="listed twice or before"):
         runner(tmp_path, *steps)
+
+
+def test_a_closure_is_what_was_asked_for_with_all_that_it_waits_for() -> None:
+    steps = [
+        Step("base", nothing),
+        Step("other", nothing),
+        Step("middle", nothing, after=["base"]),
+        Step("top", nothing, after=["middle"]),
+    ]
+    assert [each.name for each in closure(steps, ["middle"])] == ["base", "middle"]
+    assert [each.name for each in closure(steps, ["top", "other"])] == ["base", "other", "middle", "top"]
+
+
+def test_a_closure_of_a_step_that_does_not_exist_names_it() -> None:
+    with pytest.raises(ValueError, match="there is no step missing"):
+        closure([Step("base", nothing)], ["missing"])

@@ -14,14 +14,14 @@ from typing import Any, cast
 import kopf
 
 from smartcourse_operator.core import names
-from smartcourse_operator.core.objects import HTTP_ROUTE, MANAGED
+from smartcourse_operator.core.objects import EXTENSIONS, MANAGED
 from smartcourse_operator.queue import Key, WorkQueue
 
 Notice = Callable[[Key], object]
 STOP_SECONDS = 5
 
-WATCHED = tuple(kind for kind in MANAGED if kind is not HTTP_ROUTE)
-"""HTTPRoutes are repaired by the timer: most clusters do not have the kind."""
+WATCHED = tuple(kind for kind in MANAGED if kind not in EXTENSIONS)
+"""What a cluster may lack is repaired by the timer: a kind that is not there can't be watched."""
 
 
 def registry(notice: Notice) -> kopf.OperatorRegistry:

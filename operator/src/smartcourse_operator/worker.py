@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from smartcourse_operator import logs
 from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import ApiError, NotLeadingError
 from smartcourse_operator.config import Settings
@@ -23,20 +24,21 @@ async def work(queue: WorkQueue, reconciler: Reconciler, settings: Settings) -> 
         key = await queue.get()
         metrics.QUEUE_DEPTH.set(queue.depth())
         namespace, name = key
-        try:
-            with metrics.RECONCILE_SECONDS.time():
-                outcome = await reconciler.reconcile(namespace, name)
-        except NotLeadingError:
-            raise
-        except Exception as error:  # one resource's trouble must not stop the others
-            delay = queue.retry(key)
-            metrics.RECONCILES.labels("error").inc()
-            is_expected = isinstance(error, ApiError)
-            log.warning(
-                "reconcile failed", namespace=namespace, name=name, error=f"{type(error).__name__}: {error}",
-                again_in_seconds=round(delay, 1), exc_info=None if is_expected else error,
-            )  # fmt: skip
-            continue
+        with logs.one_trace():
+            try:
+                with metrics.RECONCILE_SECONDS.time():
+                    outcome = await reconciler.reconcile(namespace, name)
+            except NotLeadingError:
+                raise
+            except Exception as error:  # one resource's trouble must not stop the others
+                delay = queue.retry(key)
+                metrics.RECONCILES.labels("error").inc()
+                is_expected = isinstance(error, ApiError)
+                log.warning(
+                    "reconcile failed", namespace=namespace, name=name, error=f"{type(error).__name__}: {error}",
+                    again_in_seconds=round(delay, 1), exc_info=None if is_expected else error,
+                )  # fmt: skip
+                continue
         metrics.RECONCILES.labels(outcome.value).inc()
         match outcome:
             case Outcome.GONE:

@@ -33,7 +33,7 @@ def program(variable: str) -> str:
     path = os.environ.get(variable, "")
     if not Path(path).is_file():
         raise FileNotFoundError(
-            f"{variable} must be the path of a program, and is {path!r}; `make test` builds it and sets the variable"
+            f"{variable} must be the path of a file, and is {path!r}; `make test` makes it and sets the variable"
         )
     return path
 

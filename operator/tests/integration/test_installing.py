@@ -55,6 +55,7 @@ async def test_generated_secrets_hold_what_the_services_are_given(platform: Plat
     assert database["url"] == f"postgresql://user_a:{database['password']}@academy-postgres:5432/smartcourse"
     assert all(len(value) >= 32 for value in (await secret(platform, "academy-auth")).values())
     assert set(await secret(platform, "academy-admin")) == {"email", "password"}
+    assert set(await secret(platform, "academy-push")) == {"private-key", "public-key"}
     found = await platform.cluster.find(SECRET, platform.namespace, "academy-postgres")
     assert found
     assert "ownerReferences" not in found["metadata"]
@@ -113,6 +114,43 @@ async def test_a_missing_secret_is_named_and_its_creation_is_noticed(platform: P
     assert database["url"] == f"postgresql://course_a:{password}@db.example:6432/smartcourse?sslmode=require"
     kept = {one["metadata"]["name"] for one in await platform.cluster.select(STATEFUL_SET, platform.namespace, "")}
     assert kept == {"academy-mongodb", "academy-redis"}
+
+
+async def test_a_mail_secret_that_appears_later_reaches_the_pods(platform: Platform, operator: Runner) -> None:
+    await platform.create()
+    await platform.until_ready()
+
+    async def digest() -> str | None:
+        found = await platform.cluster.find(DEPLOYMENT, platform.namespace, "academy-notification")
+        assert found
+        value: str | None = found["spec"]["template"]["metadata"]["annotations"].get("smartcourse.io/email-secret-hash")
+        return value
+
+    assert await digest() is None
+    await create_secret(platform, "academy-smtp", url="smtp://mail.example:25")
+    await eventually(digest, what="the pods of notification-service to be replaced")
+
+
+async def test_a_missing_secret_of_the_services_does_not_blame_the_databases(
+    platform: Platform, operator: Runner
+) -> None:
+    await platform.create(events={"broker": "kafka", "kafkaSecretName": "brokers"})
+
+    async def told() -> bool:
+        found = await platform.condition("ServicesReady")
+        return (
+            found.get("reason") == "SecretMissing" and "brokers" in found["message"] and "bootstrap" in found["message"]
+        )
+
+    await eventually(told, what="ServicesReady to name the Secret")
+    assert await platform.condition("DatabasesReady") == {}
+    await create_secret(platform, "brokers", bootstrap_servers="one.example:9092", **{"ca.crt": "a certificate"})
+    await platform.until_ready()
+    found = await platform.cluster.find(DEPLOYMENT, platform.namespace, "academy-course")
+    assert found
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    assert {"name": "EVENTS_BROKER", "value": "kafka"} in container["env"]
+    assert {"name": "KAFKA_CA_FILE", "value": "/etc/smartcourse/kafka/ca.crt"} in container["env"]
 
 
 async def test_a_bad_image_is_told_with_the_pods_own_reason(

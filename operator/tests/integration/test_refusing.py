@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from smartcourse_operator.adapters.cluster import ApiError
 
 from .controlplane import ControlPlane
 from .world import Platform
+
+SAMPLES = Path(__file__).resolve().parents[3] / "manifests" / "samples"
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +41,14 @@ from .world import Platform
         ({"auth": {"accessTokenMinutes": 0}}, "spec.auth.accessTokenMinutes"),
         ({"auth": {"accessTokenMinutes": 1440, "refreshTokenDays": 1}}, "accessTokenMinutes"),
         ({"auth": {"refreshTokenDays": 0}}, "spec.auth.refreshTokenDays"),
+        ({"email": {"from": "nobody"}}, "spec.email.from"),
+        ({"email": {"from": "A\r\nBcc: b@example.org <a@example.org>"}}, "spec.email.from"),
+        ({"push": {"subject": "me@example.org"}}, "spec.push.subject"),
+        ({"events": {"broker": "pigeons"}}, "spec.events.broker"),
+        ({"events": {"broker": "kafka"}}, "kafkaSecretName"),
+        ({"events": {"kafkaSecretName": "brokers"}}, "kafkaSecretName"),
+        ({"monitoring": {"otlpEndpoint": "collector:4318"}}, "spec.monitoring.otlpEndpoint"),
+        ({"monitoring": {"serviceMonitorLabels": {"smartcourse.io/phase": "x"}}}, "serviceMonitorLabels"),
         ({"version": "newest"}, "spec.version"),
         ({"deletionPolicy": "Shred"}, "spec.deletionPolicy"),
     ],
@@ -44,6 +60,17 @@ async def test_an_invalid_resource_is_refused_with_the_fields_name(
         await platform.create("invalid", **spec)
     assert refused.value.status == 422
     assert field in str(refused.value)
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+async def test_every_sample_is_accepted_to_its_last_field(
+    platform: Platform, control_plane: ControlPlane, sample: Path
+) -> None:
+    (document,) = read(sample)
+    document["metadata"]["namespace"] = platform.namespace
+    path = f"/apis/smartcourse.io/v1alpha1/namespaces/{platform.namespace}/smartcourses?fieldValidation=Strict"
+    answer = control_plane.request("POST", path, json=document)
+    assert answer.status_code == 201, answer.text
 
 
 async def test_an_unknown_field_is_named(platform: Platform, control_plane: ControlPlane) -> None:
@@ -78,6 +105,7 @@ async def test_an_empty_spec_is_valid_and_its_defaults_are_filled_in(platform: P
     assert spec["databases"]["redis"] == {"mode": "embedded", "size": "1Gi"}
     assert spec["services"]["gateway"] == {"replicas": 1}
     assert spec["deletionPolicy"] == "Retain"
+    assert (spec["events"], spec["monitoring"]) == ({"broker": "redis"}, {"serviceMonitors": False})
     assert "autoscaling" not in spec["services"]["user"]
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from smartcourse_operator.core.objects import DEPLOYMENT, LEASE, Document
-from smartcourse_operator.core.phases import ORDER
+from smartcourse_operator.core.phases import ESSENTIAL
 from smartcourse_operator.core.status import Phase
 
 from .conftest import MakeOperator, MakePlatform
@@ -24,7 +24,9 @@ def essence(children: list[Document]) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("boundary", [phase.value for phase in ORDER if phase is not Phase.ROUTE])  # done when applied
+@pytest.mark.parametrize(
+    "boundary", [phase.value for phase in ESSENTIAL if phase is not Phase.ROUTE]
+)  # done when applied
 async def test_an_operator_killed_at_a_phase_boundary_ends_in_the_same_state(
     make_operator: MakeOperator, platform: Platform, machinery: Machinery, boundary: str
 ) -> None:

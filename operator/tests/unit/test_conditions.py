@@ -17,7 +17,7 @@ from smartcourse_operator.core.volumes import Volume, missing_data
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KINDS = {"datastores": "StatefulSet", "provision": "Job", "migrations": "Job", "services": "Deployment",
-         "gateway": "Deployment", "route": "Ingress", "seed": "Job"}  # fmt: skip
+         "gateway": "Deployment", "route": "Ingress", "seed": "Job", "monitoring": "ServiceMonitor"}  # fmt: skip
 
 
 def document(phase: str) -> dict[str, Any]:
@@ -25,8 +25,10 @@ def document(phase: str) -> dict[str, Any]:
 
 
 def board(**states: State) -> Board:
-    made = Board.of(document(phase) for phase in KINDS)
-    made.states = {Reference(KINDS[phase], f"a-{phase}"): states.get(phase, DONE) for phase in KINDS}
+    """Return a board of all phases; of monitoring, which has to be asked for, only if it has a state."""
+    phases = [phase for phase in KINDS if phase != "monitoring" or phase in states]
+    made = Board.of(document(phase) for phase in phases)
+    made.states = {Reference(KINDS[phase], f"a-{phase}"): states.get(phase, DONE) for phase in phases}
     return made
 
 
@@ -48,6 +50,37 @@ def test_a_gateway_that_does_not_answer_is_not_ready() -> None:
     findings = Findings(board=board(), health="it answers 503")
     assert found(findings)["Ready"] == ("False", "GatewayUnhealthy")
     assert conditions.phase_of(findings) is Phase.GATEWAY
+
+
+UNKNOWN = readiness.unknown_kind(Reference("ServiceMonitor", "a-monitoring"), "monitoring.coreos.com/v1")
+
+
+def test_monitors_that_the_cluster_does_not_know_are_told_and_hold_nothing_up() -> None:
+    findings = Findings(board=board(monitoring=UNKNOWN), health="")
+    told = found(findings)
+    assert told["MonitoringReady"] == ("False", "KindUnknown")
+    assert (told["Ready"][0], told["Degraded"][0]) == ("True", "False")
+    assert conditions.phase_of(findings) is Phase.READY
+
+
+def test_the_condition_of_monitors_goes_when_they_are_no_longer_asked_for() -> None:
+    before = conditions.conditions(Findings(board=board(monitoring=DONE), health=""), Context(3, NOW, []))
+    assert ConditionType.MONITORING_READY in {condition.type for condition in before}
+    assert "MonitoringReady" in found(Findings(problem=Problem("SecretMissing", "x")), before), "nothing was looked at"
+    assert "MonitoringReady" not in found(Findings(board=board(), health=""), before)
+
+
+def test_monitors_that_cannot_be_made_are_worth_a_warning_once() -> None:
+    def status(state: State | None) -> SmartCourseStatus:
+        states = {"monitoring": state} if state else {}
+        made = conditions.conditions(Findings(board=board(**states), health=""), Context(3, NOW, []))
+        return SmartCourseStatus(conditions=made)
+
+    for before in (status(None), status(readiness.waiting("soon"))):
+        (news,) = conditions.transitions(before, status(UNKNOWN))
+        assert (news.condition.reason, news.is_warning) == ("KindUnknown", True)
+    assert conditions.transitions(status(UNKNOWN), status(UNKNOWN)) == []
+    assert conditions.transitions(status(None), status(readiness.waiting("soon"))) == []
 
 
 def test_a_failed_job_is_told_before_what_only_waits() -> None:

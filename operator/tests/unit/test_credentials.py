@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from smartcourse_operator.core import credentials
 from smartcourse_operator.core.credentials import Login, Place, SecretInvalidError
@@ -98,6 +101,36 @@ def test_generated_values_are_long_enough_to_sign_with() -> None:
     assert credentials.generate() != credentials.generate()
 
 
+def test_push_keys_belong_together_as_every_other_library_has_them(generate: credentials.Generate) -> None:
+    for _ in range(20):
+        keys = plan()["push"].complete({}, generate)
+        number = int.from_bytes(base64.urlsafe_b64decode(keys["private-key"] + "="))
+        public = ec.derive_private_key(number, ec.SECP256R1()).public_key()
+        point = public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        assert base64.urlsafe_b64decode(keys["public-key"] + "=") == point
+        assert len(point) == 65
+
+
+def test_a_lost_public_key_is_made_again_from_the_private_one(generate: credentials.Generate) -> None:
+    keys = plan()["push"].complete({}, generate)
+    assert plan()["push"].complete({"private-key": keys["private-key"]}, generate) == keys
+
+
+@pytest.mark.parametrize("key", ["geheim", "geheim?", "geheim" * 8, "A" * 43, "_" * 43])
+def test_what_is_no_private_key_is_refused_without_being_repeated(key: str) -> None:
+    with pytest.raises(SecretInvalidError, match="academy-push") as refused:
+        plan()["push"].complete({"private-key": key}, credentials.generate)
+    assert key not in str(refused.value)
+
+
+def test_push_keys_that_somebody_brings_are_not_generated() -> None:
+    assert "push" not in plan(SmartCourseSpec.model_validate({"push": {"secretName": "mine"}}))
+
+
+def test_a_digest_is_given_only_for_what_is_there() -> None:
+    assert credentials.digests({"smtp": {"url": "x"}}).keys() == {"email"}
+
+
 def test_a_digest_changes_with_the_content_and_only_then() -> None:
     first = credentials.digests({"auth": {"a": "1"}, "user-db": {"url": "x"}})
     assert first == credentials.digests({"auth": {"a": "1"}, "user-db": {"url": "x"}})
@@ -111,6 +144,6 @@ def test_the_command_prints_the_secrets_of_a_plain_helm_install() -> None:
     printed = yaml.safe_load(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert {item["metadata"]["name"] for item in printed["items"]} == {
         "bench-admin", "bench-auth", "bench-postgres", "bench-user-db", "bench-course-db", "bench-notification-db",
-        "bench-mongodb", "bench-course-mongodb", "bench-redis",
+        "bench-mongodb", "bench-course-mongodb", "bench-redis", "bench-push",
     }  # fmt: skip
     assert {item["metadata"]["namespace"] for item in printed["items"]} == {"there"}

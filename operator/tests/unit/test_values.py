@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,14 +61,54 @@ def test_the_committed_releases_can_be_read_and_name_every_image() -> None:
     assert set(release.images) == set(names.COMPONENTS)
 
 
+def chart_globals(spec: SmartCourseSpec, **secret_hashes: str) -> dict[str, Any]:
+    made: dict[str, Any] = values.chart_values(
+        spec, images={}, image_pull_policy="Never", secret_hashes=secret_hashes,
+        has_kafka_ca=True, public_url="http://localhost:8080",
+    )["global"]  # fmt: skip
+    return made
+
+
 def test_external_databases_are_known_to_the_chart_by_their_secret() -> None:
     spec = SmartCourseSpec.model_validate(
         {"databases": {"postgres": {"mode": "external", "secretName": "outside"}}, "auth": {"secretName": "keys"}}
     )
-    made = values.chart_values(spec, images={}, image_pull_policy="Never", secret_hashes={"postgres": "h"})["global"]
+    made = chart_globals(spec, postgres="h")
     assert made["secretNames"] == {"postgres": "outside", "auth": "keys"}
     assert made["databases"]["postgres"] == {"mode": "external", "secretHash": "h"}
     assert "secretName" not in made["auth"]
+
+
+def test_mail_push_events_and_monitoring_reach_the_chart_as_they_are_asked_for() -> None:
+    spec = SmartCourseSpec.model_validate(
+        {
+            "route": {"host": "academy.example", "tls": {"secretName": "tls"}},
+            "email": {"smtpSecretName": "relay", "from": "a@example.org"},
+            "push": {"secretName": "keys", "subject": "mailto:me@example.org"},
+            "events": {"broker": "kafka", "kafkaSecretName": "brokers"},
+            "monitoring": {
+                "serviceMonitors": True,
+                "serviceMonitorLabels": {"a": "b"},
+                "otlpEndpoint": "http://c:4318",
+            },
+        }
+    )
+    made = chart_globals(spec, email="1", push="2", events="3")
+    assert made["secretNames"] == {"smtp": "relay", "push": "keys", "kafka": "brokers"}
+    assert made["publicUrl"] == "https://academy.example"
+    assert made["email"] == {"from": "a@example.org", "secretHash": "1"}
+    assert made["push"] == {"subject": "mailto:me@example.org", "secretHash": "2"}
+    assert made["events"] == {"broker": "kafka", "hasCa": True, "secretHash": "3"}
+    assert made["telemetry"] == {
+        "otlpEndpoint": "http://c:4318", "serviceMonitors": True, "serviceMonitorLabels": {"a": "b"},
+    }  # fmt: skip
+
+
+def test_what_nobody_asked_for_is_off() -> None:
+    made = chart_globals(SmartCourseSpec())
+    assert made["secretNames"] == {}
+    assert made["events"]["broker"] == "redis"
+    assert made["telemetry"] == {"otlpEndpoint": "", "serviceMonitors": False, "serviceMonitorLabels": {}}
 
 
 def test_adopted_objects_are_owned_ours_and_change_their_digest_with_their_content() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from smartcourse_operator.core.phases import Board
+from smartcourse_operator.core.phases import ESSENTIAL, Board
 from smartcourse_operator.core.readiness import PROGRESSING, Progress, State
 from smartcourse_operator.core.status import Condition, ConditionStatus, ConditionType, Phase, SmartCourseStatus
 
@@ -14,8 +14,10 @@ GROUPS = (
     (ConditionType.SCHEMA_MIGRATED, (Phase.MIGRATIONS,), "SchemaCurrent", "The schema is at this version's revision."),
     (ConditionType.SERVICES_READY, (Phase.SERVICES, Phase.GATEWAY), "ServicesServe", "Services and gateway serve."),
     (ConditionType.ROUTE_READY, (Phase.ROUTE,), "RouteApplied", "The route to the gateway is in place."),
+    (ConditionType.MONITORING_READY, (Phase.MONITORING,), "MonitorsApplied", "The ServiceMonitors are in place."),
 )
-EVERYTHING = (*(phase for _, phases, _, _ in GROUPS for phase in phases), Phase.SEED)
+OPTIONAL = frozenset({ConditionType.MONITORING_READY})
+"""Conditions that are there only while something of their phases is asked for."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def group_verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
     return {
         kind: pending_verdict(state) if (state := findings.board.pending(phases)) else verdict(True, reason, text)
         for kind, phases, reason, text in GROUPS
+        if kind not in OPTIONAL or any(findings.board.rendered[phase] for phase in phases)
     }
 
 
@@ -84,7 +87,7 @@ def ready_verdict(findings: Findings) -> Verdict:
         return verdict(False, findings.problem.reason, findings.problem.message)
     if findings.board is None:
         return verdict(False, PROGRESSING, "Not begun yet.")
-    if state := findings.board.pending(EVERYTHING):
+    if state := findings.board.pending(ESSENTIAL):
         return pending_verdict(state)
     if findings.health:
         return verdict(False, "GatewayUnhealthy", findings.health)
@@ -94,7 +97,7 @@ def ready_verdict(findings: Findings) -> Verdict:
 def degraded_verdict(findings: Findings) -> Verdict:
     if findings.problem:
         return verdict(True, findings.problem.reason, findings.problem.message)
-    state = findings.board.pending(EVERYTHING) if findings.board else None
+    state = findings.board.pending(ESSENTIAL) if findings.board else None
     if state and (state.progress is Progress.FAILED or state.reason != PROGRESSING):
         return verdict(True, state.reason, state.message)
     return verdict(False, "AsExpected", "Nothing has failed.")
@@ -114,8 +117,9 @@ def verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
 
 def conditions(findings: Findings, context: Context) -> list[Condition]:
     """Return the new conditions; a time changes only with the status it belongs to."""
-    previous = {condition.type: condition for condition in context.previous}
     found = verdicts(findings)
+    dropped = OPTIONAL - found.keys() if findings.board else frozenset()
+    previous = {condition.type: condition for condition in context.previous if condition.type not in dropped}
     return [
         stamped(kind, found[kind], previous.get(kind), context) if kind in found else previous[kind]
         for kind in ConditionType
@@ -143,6 +147,12 @@ def phase_of(findings: Findings) -> Phase:
     return Phase.GATEWAY if current is Phase.READY and findings.health else current
 
 
+TELLING = (ConditionType.READY, ConditionType.DEGRADED, ConditionType.MONITORING_READY)
+"""Conditions that are worth a warning: none of the others can be bad while all of these are good."""
+EXPLAINING = (ConditionType.DEGRADED, ConditionType.MONITORING_READY)
+"""Conditions of which another reason is news too."""
+
+
 @dataclass(frozen=True)
 class Transition:
     """A condition that changed, worth an Event."""
@@ -153,17 +163,18 @@ class Transition:
     @property
     def is_warning(self) -> bool:
         good = ConditionStatus.FALSE if self.kind is ConditionType.DEGRADED else ConditionStatus.TRUE
-        return self.kind in (ConditionType.DEGRADED, ConditionType.READY) and self.condition.status is not good
+        return self.kind in TELLING and self.condition.status is not good
 
 
 def transitions(before: SmartCourseStatus, after: SmartCourseStatus) -> list[Transition]:
-    """Return the conditions whose status changed, and a Degraded one whose reason did."""
+    """Return the conditions whose status changed, and those whose reason did where that is news."""
     found = []
     for condition in after.conditions:
         old = before.condition(condition.type)
-        if old is None and condition.status is not ConditionStatus.TRUE:
+        is_trouble = condition.type in OPTIONAL and condition.reason != PROGRESSING
+        if old is None and condition.status is not ConditionStatus.TRUE and not is_trouble:
             continue
-        is_new_reason = condition.type is ConditionType.DEGRADED and old and old.reason != condition.reason
+        is_new_reason = condition.type in EXPLAINING and old and old.reason != condition.reason
         if old is None or old.status is not condition.status or is_new_reason:
             found.append(Transition(condition.type, condition))
     return found

@@ -10,9 +10,10 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from smartcourse_operator.core import names
+from smartcourse_operator.core import names, vapid
 from smartcourse_operator.core.spec import DatabaseMode, SmartCourseSpec
 
 Contents = Mapping[str, str]
@@ -29,25 +30,43 @@ def generate() -> str:
     return secrets.token_urlsafe(32)
 
 
-class SecretMissingError(Exception):
+class SecretError(Exception):
+    """A Secret cannot be used."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, secret: str, message: str) -> None:
+        super().__init__(message)
+        self.secret = secret
+
+
+class SecretMissingError(SecretError):
     """A Secret that the resource names is not there, or lacks a key."""
 
-    def __init__(self, name: str, key: str) -> None:
-        super().__init__(f"the Secret {name} with the key {key} is needed and was not found; create it")
+    reason = "SecretMissing"
+
+    def __init__(self, secret: str, key: str) -> None:
+        super().__init__(secret, f"the Secret {secret} with the key {key} is needed and was not found; create it")
 
 
-class SecretInvalidError(Exception):
-    """A Secret that the resource names holds something unusable; its value is not repeated."""
+class SecretInvalidError(SecretError):
+    """A Secret holds something unusable; its value is not repeated."""
 
-    def __init__(self, name: str, key: str, problem: str) -> None:
-        super().__init__(f"the key {key} of the Secret {name} {problem}")
+    reason = "SecretInvalid"
+
+    def __init__(self, secret: str, key: str, problem: str) -> None:
+        super().__init__(secret, f"the key {key} of the Secret {secret} {problem}")
 
 
-class SecretTakenError(Exception):
+class SecretTakenError(SecretError):
     """A Secret of the name that is needed belongs to another SmartCourse."""
 
-    def __init__(self, name: str, owner: str) -> None:
-        super().__init__(f"the Secret {name} belongs to the SmartCourse {owner}; choose another name for this one")
+    reason = "NameTaken"
+
+    def __init__(self, secret: str, owner: str) -> None:
+        super().__init__(
+            secret, f"the Secret {secret} belongs to the SmartCourse {owner}; choose another name for this one"
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +145,27 @@ class Values:
         return {**existing, **{key: existing.get(key) or fixed or generate() for key, fixed in self.keys}}
 
 
-Plan = dict[str, Login | Values]
+@dataclass(frozen=True)
+class PushKeys:
+    """A Secret of the key that push messages are signed with, and of the public one that belongs to it."""
+
+    secret: str
+
+    def complete(self, existing: Contents, generate: Generate) -> dict[str, str]:
+        private = existing.get("private-key") or vapid.private_key(generate())
+        public = existing.get("public-key") or self._public_key(private)
+        return {**existing, "private-key": private, "public-key": public}
+
+    def _public_key(self, private: str) -> str:
+        try:
+            return vapid.public_key(private)
+        except ValueError as error:
+            problem = "is not a private key of P-256, 32 bytes in base64url"
+            raise SecretInvalidError(self.secret, "private-key", problem) from error
+
+
+Wanted = Login | Values | PushKeys
+Plan = dict[str, Wanted]
 """What to make, by the name's suffix."""
 
 
@@ -138,6 +177,8 @@ def plan(name: str, spec: SmartCourseSpec, *, postgres_admin_url: str | None, mo
     made: Plan = {"admin": Values((("email", ADMIN_EMAIL), ("password", None)))}
     if not spec.auth.secret_name:
         made["auth"] = Values((("jwt-secret", None), ("identity-key", None)))
+    if not spec.push.secret_name:
+        made["push"] = PushKeys(f"{name}-push")
     for service in names.SERVICES:
         made[f"{service}-db"] = Login(f"{service}_a", postgres)
     made["course-mongodb"] = Login("course", mongodb)
@@ -157,13 +198,17 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "postgres": tuple(f"{service}-db" for service in names.SERVICES),
     "mongodb": ("course-mongodb",),
     "redis": ("redis",),
+    "email": ("smtp",),
+    "push": ("push",),
+    "events": ("kafka",),
 }
 """The Secrets whose change must reach the pods, by the chart's key for their digest."""
 
 
 def digests(contents: Mapping[str, Contents]) -> dict[str, str]:
-    """Return a digest by the chart's key; `contents` is by the Secret's suffix."""
-    return {key: digest([contents.get(suffix, {}) for suffix in suffixes]) for key, suffixes in READ_BY.items()}
+    """Return a digest by the chart's key, where there is something; `contents` is by the Secret's suffix."""
+    found = {key: [contents[suffix] for suffix in suffixes if suffix in contents] for key, suffixes in READ_BY.items()}
+    return {key: digest(present) for key, present in found.items() if present}
 
 
 def digest(contents: list[Contents]) -> str:

@@ -11,8 +11,11 @@ from smartcourse_operator.core.status import Phase
 
 ORDER = (
     Phase.DATASTORES, Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE, Phase.SEED,
+    Phase.MONITORING,
 )  # fmt: skip
 """The phases whose objects the charts render."""
+ESSENTIAL = tuple(phase for phase in ORDER if phase is not Phase.MONITORING)
+"""What the platform needs to serve: that it can't be watched is told, and holds nothing up."""
 
 REQUIRES = {
     Phase.DATASTORES: None,
@@ -23,6 +26,7 @@ REQUIRES = {
     Phase.GATEWAY: Phase.MIGRATIONS,
     Phase.ROUTE: Phase.MIGRATIONS,
     Phase.SEED: Phase.MIGRATIONS,
+    Phase.MONITORING: Phase.MIGRATIONS,
 }
 """The phase that must be done before another may begin. A failing migration thus leaves the old version serving."""
 
@@ -56,8 +60,8 @@ class Board:
         return required is None or (self.is_done(required) and self.may_begin(required))
 
     def current(self) -> Phase:
-        """Return the first phase that is not done, READY if all are."""
-        return next((phase for phase in ORDER if not self.is_done(phase)), Phase.READY)
+        """Return the first essential phase that is not done, READY if all are."""
+        return next((phase for phase in ESSENTIAL if not self.is_done(phase)), Phase.READY)
 
     def pending(self, phases: Iterable[Phase]) -> State | None:
         """Return a state in `phases` that is not done: one that failed, else one in trouble, else the first."""

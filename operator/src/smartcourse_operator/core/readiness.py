@@ -40,6 +40,12 @@ def waiting(message: str) -> State:
     return State(Progress.WAITING, PROGRESSING, message)
 
 
+def unknown_kind(one: Reference, api_version: str) -> State:
+    """Return the state of an object whose kind the cluster has not been taught."""
+    message = f"{one} cannot be made: the cluster does not know {one.kind} of {api_version}; install its definition"
+    return State(Progress.FAILED, "KindUnknown", message)
+
+
 def state_of(document: Document) -> State:
     """Return the state of a live object. Kinds without a status of interest are done once they exist."""
     match document["kind"]:

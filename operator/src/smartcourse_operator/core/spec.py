@@ -17,6 +17,10 @@ HOST = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
 OBJECT_NAME = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
 ENV_NAME = r"^[A-Z][A-Z0-9_]*$"
 IMAGE = r"^[^\s]+$"
+ADDRESS = r"[^<>@\s]+@[^<>@\s]+"
+SENDER = rf"^({ADDRESS}|[^<>@\r\n]+ <{ADDRESS}>)$"
+CONTACT = rf"^(mailto:{ADDRESS}|https://[^\s]+)$"
+URL = r"^https?://[^\s/]+[^\s]*$"
 
 
 def cel(*rules: tuple[str, str]) -> dict[str, Any]:
@@ -54,6 +58,11 @@ class DatabaseMode(StrEnum):
 class RouteKind(StrEnum):
     INGRESS = "Ingress"
     HTTP_ROUTE = "HTTPRoute"
+
+
+class Broker(StrEnum):
+    REDIS = "redis"
+    KAFKA = "kafka"
 
 
 class DeletionPolicy(StrEnum):
@@ -228,6 +237,83 @@ class Seed(Model):
     demo: bool = Field(False, description="Add demo instructors, students and courses.")
 
 
+class Email(Model):
+    """Mail to people."""
+
+    smtp_secret_name: SecretName | None = Field(
+        None,
+        description="A Secret here with the key `url`: smtp://user:password@host:587, or smtps://. Unset means "
+        "`<name>-smtp`; if there is none, no mail is sent.",
+    )
+    sender: str = Field(
+        "SmartCourse <no-reply@smartcourse.example>",
+        alias="from",
+        pattern=SENDER,
+        max_length=320,
+        description="The mails' sender: an address, or `Name <address>`.",
+    )
+
+
+class Push(Model):
+    """Push messages to browsers (Web Push)."""
+
+    subject: str = Field(
+        "mailto:admin@smartcourse.example",
+        pattern=CONTACT,
+        max_length=512,
+        description="Whom a push service may write to about the messages: mailto: or https:.",
+    )
+    secret_name: SecretName | None = Field(
+        None,
+        description="A Secret with `private-key` (P-256, 32 bytes in base64url); unset means the operator generates "
+        "`<name>-push`. Another key makes all subscriptions void.",
+    )
+
+
+class Events(Model):
+    """What events go through from service to service."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.broker != 'kafka' || has(self.kafkaSecretName)", "kafkaSecretName is required when broker is kafka"),
+            ("self.broker == 'kafka' || !has(self.kafkaSecretName)", "kafkaSecretName is for broker kafka only"),
+        )
+    )
+
+    broker: Broker = Field(Broker.REDIS, description="redis: the platform's own. kafka: see kafkaSecretName.")
+    kafka_secret_name: SecretName | None = Field(
+        None,
+        description="For broker kafka: a Secret here with `bootstrap-servers`, and if the brokers ask for them "
+        "`username`, `password` and `ca.crt`; `security` (plaintext, ssl, sasl_plaintext, sasl_ssl) and "
+        "`sasl-mechanism` where they are not to be concluded.",
+    )
+
+
+class Monitoring(Model):
+    """Metrics and traces for those who run the platform."""
+
+    service_monitors: bool = Field(
+        False, description="Make a ServiceMonitor for each service and the gateway, for the Prometheus Operator."
+    )
+    service_monitor_labels: dict[str, str] | None = Field(
+        None,
+        description="Labels by which a Prometheus chooses its ServiceMonitors, for example `release: prometheus`.",
+        max_length=16,
+        json_schema_extra=cel(
+            (
+                "self.all(key, !key.startsWith('app.kubernetes.io/') && !key.startsWith('smartcourse.io/'))",
+                "labels of app.kubernetes.io and smartcourse.io are the operator's own",
+            )
+        ),
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=URL,
+        max_length=512,
+        description="OTLP/HTTP collector that traces are sent to, for example http://collector.observability:4318.",
+    )
+
+
 class Images(Model):
     """Image references that override the release's."""
 
@@ -254,6 +340,10 @@ class SmartCourseSpec(Model):
     route: Route = Field(default_factory=Route, description="How requests reach the gateway.")
     auth: Auth = Field(default_factory=Auth, description="Lifetimes and names in tokens, and their keys.")
     seed: Seed = Field(default_factory=Seed, description="Data to begin with.")
+    email: Email = Field(default_factory=Email, description="Mail to people.")
+    push: Push = Field(default_factory=Push, description="Push messages to browsers.")
+    events: Events = Field(default_factory=Events, description="What events go through.")
+    monitoring: Monitoring = Field(default_factory=Monitoring, description="Metrics and traces.")
     images: Images = Field(default_factory=Images, description="Image references that override the release's.")
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,

@@ -21,6 +21,7 @@ class Phase(StrEnum):
     GATEWAY = "gateway"
     ROUTE = "route"
     SEED = "seed"
+    MONITORING = "monitoring"
     READY = "ready"
 
 
@@ -30,6 +31,7 @@ class ConditionType(StrEnum):
     SCHEMA_MIGRATED = "SchemaMigrated"
     SERVICES_READY = "ServicesReady"
     ROUTE_READY = "RouteReady"
+    MONITORING_READY = "MonitoringReady"
     DEGRADED = "Degraded"
     PAUSED = "Paused"
 
@@ -76,7 +78,8 @@ class SmartCourseStatus(Model):
     observed_generation: int | None = Field(None, description="The generation of the spec that was last acted on.")
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, DatabasesReady, SchemaMigrated, ServicesReady, RouteReady, Degraded and Paused.",
+        description="Ready, DatabasesReady, SchemaMigrated, ServicesReady, RouteReady, Degraded and Paused; "
+        "MonitoringReady while ServiceMonitors are asked for.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     inventory: list[ObjectReference] = Field(

@@ -27,7 +27,13 @@ def secret_names(spec: SmartCourseSpec) -> dict[str, str]:
         for store in names.DATASTORES
         if (database := getattr(spec.databases, store)).mode is DatabaseMode.EXTERNAL
     }
-    return {key: name for key, name in {**outside, "auth": spec.auth.secret_name}.items() if name}
+    services = {
+        "auth": spec.auth.secret_name,
+        "smtp": spec.email.smtp_secret_name,
+        "push": spec.push.secret_name,
+        "kafka": spec.events.kafka_secret_name,
+    }
+    return {key: name for key, name in {**outside, **services}.items() if name}
 
 
 def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str]) -> Values:
@@ -37,18 +43,38 @@ def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str]) -> Val
     }
 
 
+def telemetry_values(spec: SmartCourseSpec) -> Values:
+    monitoring = spec.monitoring
+    return {
+        "otlpEndpoint": monitoring.otlp_endpoint or "",
+        "serviceMonitors": monitoring.service_monitors,
+        "serviceMonitorLabels": monitoring.service_monitor_labels or {},
+    }
+
+
 def chart_values(
-    spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str]
-) -> Values:
-    """Return the values to render with; `secret_hashes` is by datastore, and `auth` for the keys of tokens."""
+    spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str],
+    has_kafka_ca: bool, public_url: str,
+) -> Values:  # fmt: skip
+    """Return the values to render with; `secret_hashes` is by datastore, and `auth email push events` for the rest."""
     auth = {key: value for key, value in plain(spec.auth).items() if key != "secretName"}
+    hashes = {part: secret_hashes.get(part, "") for part in ("auth", "email", "push", "events")}
     return {
         "global": {
             "images": images,
             "imagePullPolicy": image_pull_policy,
             "secretNames": secret_names(spec),
             "databases": database_values(spec, secret_hashes),
-            "auth": {**auth, "secretHash": secret_hashes.get("auth", "")},
+            "auth": {**auth, "secretHash": hashes["auth"]},
+            "publicUrl": public_address(spec.route, public_url),
+            "email": {"from": spec.email.sender, "secretHash": hashes["email"]},
+            "push": {"subject": spec.push.subject, "secretHash": hashes["push"]},
+            "events": {
+                "broker": spec.events.broker.value,
+                "hasCa": has_kafka_ca,
+                "secretHash": hashes["events"],
+            },
+            "telemetry": telemetry_values(spec),
         },
         **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
         **{service: plain(getattr(spec.services, service)) for service in (*names.SERVICES, "gateway")},

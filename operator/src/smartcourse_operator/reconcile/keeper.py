@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import Any
 
 from smartcourse_operator import secrets
@@ -12,6 +13,18 @@ from smartcourse_operator.core.objects import SECRET, Document, labels
 from smartcourse_operator.core.spec import DatabaseMode, SmartCourseSpec
 
 ENCODED = "data"
+OWN = ("admin", "auth", "push")
+KAFKA_KEYS = ("bootstrap-servers",)
+KAFKA_CA = "ca.crt"
+KAFKA_OPTIONAL_KEYS = ("username", "password", "security", "sasl-mechanism", KAFKA_CA)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the chart has to know of the Secrets: digests of what the pods read, by its keys, and if Kafka has a CA."""
+
+    digests: dict[str, str]
+    has_kafka_ca: bool
 
 
 def decode(secret: Document) -> dict[str, str]:
@@ -29,8 +42,8 @@ class SecretKeeper:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def keep(self, name: str, namespace: str, spec: SmartCourseSpec) -> dict[str, str]:
-        """Make what is missing; return digests of what the pods read, by the chart's key.
+    async def keep(self, name: str, namespace: str, spec: SmartCourseSpec) -> Kept:
+        """Make what is missing, and read what people have made.
 
         Raises:
             SecretMissingError, SecretInvalidError: a Secret that the resource names cannot be used.
@@ -45,13 +58,26 @@ class SecretKeeper:
         contents: dict[str, credentials.Contents] = {
             suffix: await self._ensure(name, namespace, suffix, secret) for suffix, secret in plan.items()
         }
+        contents |= await self._outside(name, namespace, spec)
+        return Kept(credentials.digests(contents), has_kafka_ca=KAFKA_CA in contents.get("kafka", {}))
+
+    async def _outside(self, name: str, namespace: str, spec: SmartCourseSpec) -> dict[str, credentials.Contents]:
+        """Return what is read of the Secrets that people made, by the chart's key."""
+        found: dict[str, credentials.Contents] = {}
         if redis := spec.databases.redis.secret_name:
-            contents["redis"] = {"url": await self._demand(namespace, redis, "url")}
+            found["redis"] = await self._read(namespace, redis, "url")
         if auth := spec.auth.secret_name:
-            contents["auth"] = {
+            found["auth"] = {
                 key: await self._signing_key(namespace, auth, key) for key in ("jwt-secret", "identity-key")
             }
-        return credentials.digests(contents)
+        if push := spec.push.secret_name:
+            found["push"] = await self._read(namespace, push, "private-key")
+        if kafka := spec.events.kafka_secret_name:
+            found["kafka"] = await self._read(namespace, kafka, *KAFKA_KEYS, optional=KAFKA_OPTIONAL_KEYS)
+        smtp = spec.email.smtp_secret_name
+        if smtp or await self._cluster.find(SECRET, namespace, f"{name}-smtp"):
+            found["smtp"] = await self._read(namespace, smtp or f"{name}-smtp", "url")
+        return found
 
     async def _external(self, namespace: str, database: Any, key: str) -> str | None:
         if database.mode is not DatabaseMode.EXTERNAL:
@@ -65,15 +91,18 @@ class SecretKeeper:
         return value
 
     async def _demand(self, namespace: str, secret: str, key: str) -> str:
-        found = await self._cluster.find(SECRET, namespace, secret)
-        value = decode(found).get(key) if found else None
-        if not value:
-            raise credentials.SecretMissingError(secret, key)
-        return value
+        return (await self._read(namespace, secret, key))[key]
 
-    async def _ensure(
-        self, name: str, namespace: str, suffix: str, wanted: credentials.Login | credentials.Values
-    ) -> dict[str, str]:
+    async def _read(self, namespace: str, secret: str, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, str]:
+        """Return these keys of a Secret, the optional ones if they are there."""
+        document = await self._cluster.find(SECRET, namespace, secret)
+        found = decode(document) if document else {}
+        for key in keys:
+            if not found.get(key):
+                raise credentials.SecretMissingError(secret, key)
+        return {key: found[key] for key in (*keys, *optional) if key in found}
+
+    async def _ensure(self, name: str, namespace: str, suffix: str, wanted: credentials.Wanted) -> dict[str, str]:
         full_name = f"{name}-{suffix}"
         found = await self._cluster.find(SECRET, namespace, full_name)
         if found is None:
@@ -91,7 +120,7 @@ class SecretKeeper:
 
     async def discard(self, name: str, namespace: str) -> None:
         """Delete the Secrets that were generated for a SmartCourse; what people made themselves stays."""
-        for suffix in ("admin", "auth", *(f"{s}-db" for s in names.SERVICES), "course-mongodb", *names.DATASTORES):
+        for suffix in (*OWN, *(f"{s}-db" for s in names.SERVICES), "course-mongodb", *names.DATASTORES):
             found = await self._cluster.find(SECRET, namespace, f"{name}-{suffix}")
             ours = {names.LABEL_INSTANCE: name, names.LABEL_MANAGED_BY: names.OPERATOR}
             if found and ours.items() <= labels(found).items():

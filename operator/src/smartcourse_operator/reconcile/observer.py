@@ -9,7 +9,7 @@ from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import (
     BY_NAME,
-    HTTP_ROUTE,
+    EXTENSIONS,
     MANAGED,
     POD,
     VOLUME_CLAIM,
@@ -41,16 +41,16 @@ class Observer:
     async def children(self, owner: Document, mentioned: Iterable[Reference]) -> Objects:
         """Return the managed objects with the owner's label, and those `mentioned` that are owned but lost it.
 
-        A kind that the cluster may lack (HTTPRoute) is asked for only if it is mentioned.
+        A kind that the cluster may lack is asked for only if it is mentioned.
         """
         mentioned = list(mentioned)
         name, namespace, uid = (owner["metadata"][key] for key in ("name", "namespace", "uid"))
-        optional = {HTTP_ROUTE} - {BY_NAME[one.kind] for one in mentioned if one.kind in BY_NAME}
+        unasked = EXTENSIONS - {BY_NAME[one.kind] for one in mentioned if one.kind in BY_NAME}
         lists = await asyncio.gather(
             *(
                 self._cluster.select(kind, namespace, names.instance_selector(name))
                 for kind in MANAGED
-                if kind not in optional
+                if kind not in unasked
             )
         )
         found = {reference(document): document for listed in lists for document in listed}
@@ -58,6 +58,12 @@ class Observer:
             if one not in found and (document := await self.find(one, namespace)) and is_owned(document, uid):
                 found[one] = document
         return found
+
+    async def unknown(self, wanted: Iterable[Reference]) -> frozenset[str]:
+        """Return those kinds of the `wanted` objects that nobody has installed in this cluster."""
+        asked = [kind for kind in EXTENSIONS if any(one.kind == kind.kind for one in wanted)]
+        served = await asyncio.gather(*(self._cluster.serves(kind) for kind in asked))
+        return frozenset(kind.kind for kind, is_served in zip(asked, served, strict=True) if not is_served)
 
     async def find(self, one: Reference, namespace: str) -> Document | None:
         kind: Kind | None = BY_NAME.get(one.kind)

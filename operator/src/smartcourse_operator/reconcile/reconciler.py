@@ -14,7 +14,7 @@ from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.adapters.gateway import HealthProbe
 from smartcourse_operator.adapters.helm import Chart, RenderError
 from smartcourse_operator.config import Settings
-from smartcourse_operator.core import conditions, credentials, drift, values, versions, volumes
+from smartcourse_operator.core import conditions, credentials, drift, names, values, versions, volumes
 from smartcourse_operator.core.conditions import Findings, Problem
 from smartcourse_operator.core.objects import (
     BY_NAME,
@@ -28,13 +28,13 @@ from smartcourse_operator.core.objects import (
     reference,
 )
 from smartcourse_operator.core.phases import ORDER, Board
-from smartcourse_operator.core.readiness import DONE, Progress, State, failed_at, state_of, waiting
+from smartcourse_operator.core.readiness import DONE, Progress, State, failed_at, state_of, unknown_kind, waiting
 from smartcourse_operator.core.spec import SmartCourseSpec
 from smartcourse_operator.core.status import ConditionType, ObjectReference, Phase, SmartCourseStatus, Volume
 from smartcourse_operator.reconcile import reporter
 from smartcourse_operator.reconcile.applier import Applier, NameTakenError
 from smartcourse_operator.reconcile.finalizer import Finalizer
-from smartcourse_operator.reconcile.keeper import SecretKeeper
+from smartcourse_operator.reconcile.keeper import Kept, SecretKeeper
 from smartcourse_operator.reconcile.observer import Objects, Observer
 
 log = structlog.get_logger()
@@ -59,6 +59,13 @@ class StoppedError(Exception):
         self.problem = problem
 
 
+def reader(spec: SmartCourseSpec, secret: str) -> ConditionType:
+    """Return the condition that a Secret's trouble belongs to: the databases', unless services alone read it."""
+    outside = values.secret_names(spec).items()
+    of_services = {name for key, name in outside if key not in names.DATASTORES}
+    return ConditionType.SERVICES_READY if secret in of_services else ConditionType.DATABASES_READY
+
+
 @dataclass
 class Work:
     """One reconcile's view of a SmartCourse."""
@@ -69,6 +76,7 @@ class Work:
     release: versions.Release | None = None
     board: Board | None = None
     live: Objects = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
     claims: list[Document] = field(default_factory=list)
 
     @property
@@ -147,34 +155,31 @@ class Reconciler:
         Raises:
             StoppedError: that cannot be told.
         """
-        databases, services = ConditionType.DATABASES_READY, ConditionType.SERVICES_READY
         try:
             work.release = self._tools.releases.choose(wanted=work.spec.version, current=work.before.version)
-            digests = await self._keeper.keep(work.name, work.namespace, work.spec)
+            kept = await self._keeper.keep(work.name, work.namespace, work.spec)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
-                raise StoppedError(Problem("DataMissing", missing, databases))
-            work.board = Board.of(adopt(await self._render(work, work.release, digests), work.owner))
-        except credentials.SecretMissingError as error:
-            raise StoppedError(Problem("SecretMissing", str(error), databases)) from error
-        except credentials.SecretInvalidError as error:
-            raise StoppedError(Problem("SecretInvalid", str(error), databases)) from error
-        except credentials.SecretTakenError as error:
-            raise StoppedError(Problem("NameTaken", str(error), databases)) from error
+                raise StoppedError(Problem("DataMissing", missing, ConditionType.DATABASES_READY))
+            work.board = Board.of(adopt(await self._render(work, work.release, kept), work.owner))
+        except credentials.SecretError as error:
+            raise StoppedError(Problem(error.reason, str(error), reader(work.spec, error.secret))) from error
         except versions.ReleaseUnknownError as error:
             raise StoppedError(Problem("VersionUnknown", str(error))) from error
         except versions.UpgradeRefusedError as error:
             raise StoppedError(Problem("UpgradeRefused", str(error))) from error
         except (RenderError, UnexpectedObjectError) as error:
-            raise StoppedError(Problem("RenderFailed", str(error), services)) from error
+            raise StoppedError(Problem("RenderFailed", str(error), ConditionType.SERVICES_READY)) from error
 
-    async def _render(self, work: Work, release: versions.Release, digests: dict[str, str]) -> list[Document]:
+    async def _render(self, work: Work, release: versions.Release, kept: Kept) -> list[Document]:
         settings = self._tools.settings
         chart_values = values.chart_values(
             work.spec,
             images=versions.image_references(release, settings.images, work.spec.images),
             image_pull_policy=settings.image_pull_policy,
-            secret_hashes=digests,
+            secret_hashes=kept.digests,
+            has_kafka_ca=kept.has_kafka_ca,
+            public_url=settings.public_url,
         )
         return await self._tools.chart.render(work.name, work.namespace, chart_values)
 
@@ -185,6 +190,7 @@ class Reconciler:
             raise ValueError("nothing has been rendered")
         mentioned = {Reference(entry.kind, entry.name) for entry in work.before.inventory}
         work.live = await self._observer.children(work.owner, mentioned | board.references())
+        work.unknown = await self._observer.unknown(board.references())
         for phase in ORDER:
             documents = [d for d in board.rendered[phase] if board.may_begin(phase) or self._is_in_place(work, d)]
             for has_pods in (False, True):
@@ -208,6 +214,8 @@ class Reconciler:
         """Make one object what it should be and return its state; what the API refuses is the object's own failure."""
         one = reference(rendered)
         live = work.live.get(one)
+        if one.kind in work.unknown:
+            return unknown_kind(one, rendered["apiVersion"])
         if one.kind == JOB.kind:
             if live is None and one.name in work.before.completed_jobs:
                 return DONE

@@ -30,6 +30,8 @@ class Reporter:
         for condition in after.conditions:
             is_true = condition.status is ConditionStatus.TRUE
             metrics.CONDITION.labels(namespace, name, condition.type.value).set(is_true)
+        for gone in {condition.type for condition in before.conditions} - {one.type for one in after.conditions}:
+            metrics.CONDITION.remove_by_labels({"namespace": namespace, "name": name, "type": gone.value})
         old, new = before.document(), after.document()
         if old == new:
             return

@@ -1,0 +1,1 @@
+"""The mail sink of development: see `__main__.py`."""
