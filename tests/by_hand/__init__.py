@@ -1,0 +1,1 @@
+"""Services run by hand, by the commands of their READMEs."""

@@ -1,0 +1,1 @@
+"""Docker Compose: the files, and the platform that they bring up."""
