@@ -52,6 +52,9 @@ class Kubectl:
     def apply(self, manifest: dict[str, Any]) -> None:
         self.run("apply", "-f", "-", stdin=json.dumps(manifest))
 
+    def merge(self, kind: str, name: str, patch: dict[str, Any]) -> None:
+        self.run("patch", kind, name, "--type=merge", "-p", json.dumps(patch))
+
     def secret(self, name: str) -> dict[str, str]:
         data = self.get("secret", name)["data"]
         return {key: base64.b64decode(value).decode() for key, value in data.items()}

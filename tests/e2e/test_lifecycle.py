@@ -91,7 +91,7 @@ def test_an_edited_child_is_reverted(
         return kubectl.get(kind, name)[path[0]][path[1]]
 
     before = value()
-    kubectl.run("patch", kind, name, "--type=merge", "-p", json.dumps(patch))
+    kubectl.merge(kind, name, patch)
     eventually(lambda: value() == before, timeout_seconds=RESTORE_SECONDS, what=f"{kind} {name} to be reverted")
     kubectl.wait_ready(NAME)
 

@@ -1,0 +1,72 @@
+"""What the Week 1 guide asks for, read out of its own text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "SmartCourse-Week1-Implementation-Guide.md"
+TREE_LINE = re.compile(r"^(?P<indent>(?:[│ ]   )*)(?:├── |└── )(?P<name>[^#\s]+)")
+
+
+def text() -> str:
+    return GUIDE.read_text(encoding="utf-8")
+
+
+def section(number: str) -> str:
+    """Return a section or subsection by its number (`6.2`), up to the next heading of its level or above."""
+    level = "#" * (2 + number.count("."))
+    pattern = rf"^{level} {re.escape(number)}[. ].*?$(.*?)(?=^#{{2,{len(level)}}} |\Z)"
+    found = re.search(pattern, text(), re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise LookupError(f"the guide has no section {number}")
+    return found[1]
+
+
+def rows(number: str) -> list[list[str]]:
+    """Return the cells of a section's Markdown tables, without their heads."""
+    lines = [line for line in section(number).splitlines() if line.startswith("|")]
+    cells = [[cell.strip().strip("*") for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells[1:] if not set("".join(row)) <= set("- ")]
+
+
+def endpoints() -> list[str]:
+    return [f"{method} {path}" for method, path, _ in rows("6.2")]
+
+
+def services() -> list[str]:
+    return [f"{name}, port {port}" for name, port, _ in rows("6.1")]
+
+
+def rules() -> list[str]:
+    """Return the DOs and DON'Ts, each with its heading and number: `DO 1`, `DON'T 7`."""
+    found: list[str] = []
+    heading = ""
+    for line in section("10").splitlines():
+        if line.startswith("### "):
+            heading = line[4:].rstrip(":")
+        elif match := re.match(r"(\d+)\. ", line):
+            found.append(f"{heading} {match[1]}")
+    return found
+
+
+def boxes() -> list[str]:
+    """Return the texts of the checklist's boxes, without those of the days."""
+    return re.findall(r"^  - \[ \] (.+)$", section("9"), re.MULTILINE)
+
+
+def tree(number: str) -> Iterator[str]:
+    """Yield the paths of a section's first directory tree, relative to its root; folders end in `/`."""
+    parents: list[str] = []
+    for line in section(number).split("```")[1].splitlines():
+        if match := TREE_LINE.match(line):
+            depth = len(match["indent"]) // 4
+            parents = [*parents[:depth], match["name"].rstrip("/")]
+            yield "/".join(parents) + ("/" if match["name"].endswith("/") else "")
+
+
+def demands() -> list[str]:
+    """Return everything that must be traced to a test."""
+    return [*services(), *endpoints(), *boxes(), *rules()]

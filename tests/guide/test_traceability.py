@@ -1,0 +1,157 @@
+"""Every line of the user's guide is kept somewhere and proved by a test, or departed from by a decision that says why.
+
+The page `docs/traceability.md` is the record. These cases hold it to the guide's text, to the tree and to the tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import guide
+from .guide import ROOT
+
+PAGE = ROOT / "docs" / "traceability.md"
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the rows of the page's table under a heading."""
+    part = PAGE.read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in part.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def traced() -> dict[str, tuple[list[str], list[str]]]:
+    """Return `(places, tests)` by demand."""
+    return {demand: (quoted(kept), quoted(tests)) for demand, kept, tests in table("Demands")}
+
+
+def departures() -> dict[str, str]:
+    """Return the reason by what is departed from."""
+    return {name: reason for cell, _, reason in table("Departures") for name in quoted(cell)}
+
+
+def named_tests() -> Iterator[str]:
+    for _, tests in traced().values():
+        yield from tests
+
+
+def functions(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@pytest.mark.parametrize("demand", guide.demands())
+def test_every_demand_of_the_guide_names_where_it_is_kept_and_what_proves_it(demand: str) -> None:
+    assert demand in traced(), f"docs/traceability.md has no row for {demand!r}"
+    places, tests = traced()[demand]
+    assert places, f"{demand!r}: where is it kept?"
+    assert tests, f"{demand!r}: which test proves it?"
+
+
+def test_the_page_traces_nothing_that_the_guide_does_not_demand() -> None:
+    assert set(traced()) - set(guide.demands()) == set()
+
+
+@pytest.mark.parametrize("node", sorted(set(named_tests())))
+def test_every_named_test_exists(node: str) -> None:
+    path, _, function = node.partition("::")
+    assert function in functions(ROOT / path), f"{path} has no test {function}"
+
+
+def test_every_named_place_exists() -> None:
+    places = {place for kept, _ in traced().values() for place in kept}
+    assert [place for place in sorted(places) if not (ROOT / place).exists()] == []
+
+
+@pytest.mark.parametrize(("number", "root"), [("2.1", "."), ("2.2", "services/user-service"), ("8.2", "shared")])
+def test_the_guides_directory_tree_stands(number: str, root: str) -> None:
+    allowed = departures()
+    missing = [path for path in guide.tree(number) if not (ROOT / root / path).exists() and path not in allowed]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("number", "member"),
+    [
+        ("4.1", "shared"),
+        ("4.2", "services/user-service"),
+        ("4.3", "services/course-service"),
+        ("4.4", "services/api-gateway"),
+    ],
+)
+def test_the_guides_libraries_are_used_or_their_absence_is_decided(number: str, member: str) -> None:
+    wanted = tomllib.loads(guide.section(number).split("```toml")[1].split("```")[0])["project"]
+    declared = declared_names(member) | declared_names("infrastructure") | declared_names("shared")
+    names = {name_of(entry) for entry in [*wanted["dependencies"], *wanted["optional-dependencies"]["dev"]]}
+    assert names - declared - departures().keys() == set()
+
+
+def declared_names(member: str) -> set[str]:
+    project = tomllib.loads((ROOT / member / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = project.get("optional-dependencies", {}).values()
+    return {name_of(entry) for entry in [*project["dependencies"], *(each for group in groups for each in group)]}
+
+
+def name_of(requirement: str) -> str:
+    found = NAME.match(requirement)
+    assert found is not None, requirement
+    return found[0].lower()
+
+
+def test_every_departure_is_decided_in_an_adr() -> None:
+    for name, reason in departures().items():
+        links = re.findall(r"\((adr/[^)]+)\)", reason)
+        assert links, f"{name}: which ADR decides it?"
+        assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_no_file_name_repeats_its_folder() -> None:
+    repeated = [
+        path.relative_to(ROOT)
+        for path in ROOT.glob("services/*/src/**/*.py")
+        if path.stem.endswith(("_repository", "_model", "_schema", "_service", "_routes"))
+    ]
+    assert repeated == []
+
+
+def test_no_member_has_a_requirements_file() -> None:
+    members = [ROOT, *ROOT.glob("services/*"), ROOT / "shared", ROOT / "operator", ROOT / "infrastructure"]
+    assert [path for member in members for path in member.glob("requirements*.txt")] == []
+
+
+def test_only_the_gateway_and_the_issuer_of_tokens_know_jwt() -> None:
+    importing = {
+        path.relative_to(ROOT / "services").parts[0]
+        for path in ROOT.glob("services/*/src/**/*.py")
+        if re.search(r"^\s*(import jwt|from jwt)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert importing == {"api-gateway", "user-service"}
+
+
+def test_no_table_for_progress_and_no_service_of_its_own_for_it() -> None:
+    migrations = "".join(path.read_text("utf-8") for path in ROOT.glob("services/*/src/*/migrations/versions/*.py"))
+    assert not re.search(r"CREATE TABLE (progress|student_progress)\b", migrations, re.IGNORECASE)
+    assert sorted(path.name for path in (ROOT / "services").iterdir() if path.is_dir()) == [
+        "api-gateway", "course-service", "notification-service", "user-service"
+    ]  # fmt: skip
+
+
+def test_every_service_has_a_dockerfile_in_its_root() -> None:
+    assert [path for path in ROOT.glob("services/*") if not (path / "Dockerfile").is_file()] == []
+
+
+def test_every_service_uses_the_shared_library() -> None:
+    for service in ROOT.glob("services/*"):
+        sources = "".join(path.read_text("utf-8") for path in service.glob("src/**/*.py"))
+        assert re.search(r"^from shared\.", sources, re.MULTILINE), service.name

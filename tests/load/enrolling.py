@@ -1,0 +1,103 @@
+"""1,000 people ask for 100 places at the same moment: exactly 100 get one, and how long each waits for the answer.
+
+Beside a bare Starlette + asyncpg handler that locks, counts and inserts. Writes build/bench/enrolling.json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+
+import asyncpg
+import httpx
+
+from shared.identity import Role, signed_headers
+from tests.load.harness import ROUNDS, Stores, row, serving, stores, write
+
+PLACES = 100
+ASKING = 1000
+GOAL = 3.0
+TARGET = "/api/enrollments"
+FILL = f"""
+INSERT INTO users (email, hashed_password, full_name, role)
+  SELECT 'learner-' || n || '@example.org', '-', 'Learner ' || n, 'student' FROM generate_series(1, {ASKING}) AS n;
+INSERT INTO users (email, hashed_password, full_name, role) VALUES ('author@example.org', '-', 'Author', 'instructor');
+"""
+COURSE = f"""
+INSERT INTO courses (title, slug, instructor_id, status, published_at, capacity)
+  VALUES ('Full house', 'full-house-' || $1, (SELECT id FROM users WHERE role = 'instructor'), 'published', now(),
+          {PLACES})
+  RETURNING id
+"""
+
+
+async def storm(at: Stores, address: str, *, course_id: int) -> list[float]:
+    """Return each request's latency in milliseconds. Raises AssertionError unless exactly `PLACES` got in."""
+    statuses: Counter[int] = Counter()
+
+    async def ask(client: httpx.AsyncClient, student: int) -> float:
+        headers = signed_headers(at.identity_key, method="POST", target=TARGET, user_id=student, role=Role.STUDENT)
+        began = time.perf_counter()
+        answer = await client.post(TARGET, json={"course_id": course_id}, headers=headers)
+        statuses[answer.status_code] += 1
+        return (time.perf_counter() - began) * 1000
+
+    limits = httpx.Limits(max_connections=ASKING, max_keepalive_connections=ASKING)
+    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
+        latencies = await asyncio.gather(*(ask(client, student) for student in range(1, ASKING + 1)))
+    if statuses != {201: PLACES, 409: ASKING - PLACES}:
+        raise AssertionError(f"{address}: {PLACES} places and {ASKING} asking gave {dict(statuses)}")
+    return latencies
+
+
+async def contest(at: Stores, addresses: dict[str, str]) -> dict[str, list[list[float]]]:
+    """Return the latencies of each round by side; both take turns, each round at a course of its own."""
+    connection = await asyncpg.connect(at.database.admin_url)
+    rounds: dict[str, list[list[float]]] = {name: [] for name in addresses}
+    try:
+        await connection.execute(FILL)
+        for turn in range(ROUNDS + 1):  # the first warms up
+            for name in sorted(addresses, reverse=bool(turn % 2)):
+                course_id = await connection.fetchval(COURSE, f"{name}-{turn}")
+                rounds[name].append(await storm(at, addresses[name], course_id=course_id))
+                held = "SELECT count(*) FROM enrollments WHERE course_id = $1 AND status = 'active'"
+                assert await connection.fetchval(held, course_id) == PLACES
+    finally:
+        await connection.close()
+    return {name: latencies[1:] for name, latencies in rounds.items()}
+
+
+def percentile(rounds: list[list[float]], share: int) -> float:
+    return statistics.median(statistics.quantiles(latencies, n=100)[share - 1] for latencies in rounds)
+
+
+def main() -> None:
+    with stores() as at:
+        environment = at.environment("course")
+        with (
+            serving("course_service.main:app", environment) as ours,
+            serving("tests.load.bare:app", environment) as bare,
+        ):
+            rounds = asyncio.run(contest(at, {"ours": ours, "bare": bare}))
+    rows = []
+    for share in (50, 99):
+        mine, its = percentile(rounds["ours"], share), percentile(rounds["bare"], share)
+        print(f"p{share}: ours {mine:.0f} ms, bare {its:.0f} ms; exactly {PLACES} of {ASKING} got a place each time")
+        rows.append(
+            row(
+                f"enrolment storm: {ASKING} for {PLACES} places, p{share}",
+                ours=mine,
+                rival=its,
+                rival_name="Starlette + asyncpg, lock, count, insert",
+                unit="ms",
+                ratio=mine / its,
+                goal=f"<= {GOAL}",
+            )
+        )
+    write("enrolling", rows)
+
+
+if __name__ == "__main__":
+    main()
