@@ -43,6 +43,11 @@ def members(kind: str) -> list[str]:
     return [path for member in MEMBERS if (ROOT / (path := f"{member}/tests/{kind}")).is_dir()]
 
 
+def platform(*, examples: int) -> bool:
+    """Run the platform as processes; `examples` says how many random requests its contract meets an operation."""
+    return pytest("platform", "tests/platform", CONTRACT_EXAMPLES=str(examples))
+
+
 def without_a_cluster() -> bool:
     """Run the platform by Compose, and by hand as the READMEs say."""
     source = catalogue.choose(Settings.from_environment().images)
@@ -86,7 +91,7 @@ def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
             lambda: pytest("unit", *members("unit"), "tests/guide", "tests/devloop/declared", **programs.environment()),
         ),
         ("integration", lambda: pytest("integration", *members("integration"), **programs.environment())),
-        ("platform", lambda: pytest("platform", "tests/platform")),
+        ("platform", lambda: platform(examples=50 if verb == "test-full" else 4)),
         ("compose and venv", without_a_cluster),
         ("cluster", cluster),
         ("end to end", lambda: end_to_end(*([] if verb == "test-full" else ["-m", "core"]))),

@@ -152,7 +152,7 @@ _TOO_LATE = {"57014", "55P03", "25P03"}
 """query_canceled (statement_timeout), lock_not_available, idle_in_transaction_session_timeout"""
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """The database that ``create_app`` was given."""
     database: Database = request.app.state.database
     return database

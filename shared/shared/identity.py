@@ -7,7 +7,7 @@ requests are signed too, with an empty user and the role ``anonymous``. ``X-Sess
 import hashlib
 import hmac
 import time as system_time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -94,7 +94,8 @@ def signed_headers(
     return headers if session_id is None else headers | {SESSION_HEADER: session_id}
 
 
-def current_identity(request: Request) -> Identity:
+# Dependencies are coroutines although they wait for nothing: FastAPI would run a plain function in a thread.
+async def current_identity(request: Request) -> Identity:
     """Who sent ``request``, anonymous included."""
     identity: Identity = request.scope[SCOPE_KEY]
     return identity
@@ -103,7 +104,7 @@ def current_identity(request: Request) -> Identity:
 CurrentIdentity = Annotated[Identity, Depends(current_identity)]
 
 
-def current_user(identity: CurrentIdentity) -> UserIdentity:
+async def current_user(identity: CurrentIdentity) -> UserIdentity:
     """Who is logged in. Raises AuthenticationError (401) if nobody is."""
     if identity.user_id is None:
         raise AuthenticationError("Log in first.")
@@ -113,10 +114,10 @@ def current_user(identity: CurrentIdentity) -> UserIdentity:
 CurrentUser = Annotated[UserIdentity, Depends(current_user)]
 
 
-def require_roles(*roles: Role) -> Callable[[UserIdentity], UserIdentity]:
+def require_roles(*roles: Role) -> Callable[[UserIdentity], Awaitable[UserIdentity]]:
     """A dependency that lets only ``roles`` pass; raises AuthenticationError (401) or ForbiddenError (403)."""
 
-    def checked(user: CurrentUser) -> UserIdentity:
+    async def checked(user: CurrentUser) -> UserIdentity:
         if user.role not in roles:
             raise ForbiddenError(f"This takes the role {' or '.join(roles)}.")
         return user

@@ -31,6 +31,11 @@ class Operation:
         return f"{self.method} {self.path}"
 
     @property
+    def reads_token(self) -> bool:
+        """Whether it matters who calls: what is public and changes something is authorised by its body."""
+        return "public" not in self.allow or self.method == "GET"
+
+    @property
     def unused_path(self) -> str:
         """A path that fits the template and leads to nothing that exists."""
         return self.path.format_map({name: _unused(schema) for name, schema in self.parameters.items()})

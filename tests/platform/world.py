@@ -55,59 +55,70 @@ class Scene:
     """What the path parameters of one operation stand for; each thing is made when it is asked for."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
 
     def find(self, name: str) -> Any:
         """The value of a path parameter or field of this name; None for a thing that can't be made at will."""
         return getattr(self, name, None)
 
     @cached_property
-    def course_id(self) -> int:
-        """A published course, with one of each that a course can have."""
-        draft = {"title": unique("Letters"), "description": "From A to Z."}
-        course_id: int = created(self._world.instructor.post("/api/courses", draft))["id"]
-        return course_id
-
-    @cached_property
-    def module_id(self) -> int:
-        module = {"title": "All of it"}
-        module_id: int = created(self._world.instructor.post(f"/api/courses/{self.course_id}/modules", module))["id"]
-        return module_id
-
-    @cached_property
-    def lesson_id(self) -> int:
-        lesson_id = self._new_lesson(TEXT_LESSON)
-        answer = self._world.instructor.post(f"/api/courses/{self.course_id}/publish")
+    def course(self) -> dict[str, Any]:
+        """A published course, which would still be one without its first module."""
+        teach = self.world.instructor.post
+        course = created(teach("/api/courses", {"title": unique("Letters"), "description": "From A to Z."}))
+        modules = f"/api/courses/{course['id']}/modules"
+        module, more = (created(teach(modules, {"title": title})) for title in ("All of it", "And more"))
+        lessons = f"{modules}/{module['id']}/lessons"
+        lesson = created(teach(lessons, TEXT_LESSON))
+        created(teach(f"{modules}/{more['id']}/lessons", TEXT_LESSON | {"is_required": False}))
+        answer = teach(f"/api/courses/{course['id']}/publish")
         assert answer.status_code == 200, answer.text
-        return lesson_id
+        return {"course_id": course["id"], "module_id": module["id"], "lesson_id": lesson["id"], "lessons": lessons}
+
+    @property
+    def course_id(self) -> int:
+        return int(self.course["course_id"])
+
+    @property
+    def module_id(self) -> int:
+        return int(self.course["module_id"])
+
+    @property
+    def lesson_id(self) -> int:
+        return int(self.course["lesson_id"])
+
+    @property
+    def taken_lesson_id(self) -> int:
+        """A lesson of a course that the student takes."""
+        assert self.enrollment_id
+        return self.lesson_id
 
     @cached_property
     def quiz_id(self) -> int:
         """A quiz in a course that the student takes."""
-        quiz_id = self._new_lesson(QUIZ_LESSON)
         assert self.enrollment_id
+        quiz_id: int = created(self.world.instructor.post(self.course["lessons"], QUIZ_LESSON))["id"]
         return quiz_id
 
     @cached_property
     def attachment_id(self) -> int:
         file = {"file": ("notes.txt", b"Letters, in order.\n")}
         path = f"/api/lessons/{self.lesson_id}/attachments"
-        attachment_id: int = created(self._world.instructor.request("POST", path, files=file))["id"]
+        attachment_id: int = created(self.world.instructor.request("POST", path, files=file))["id"]
         return attachment_id
 
     @cached_property
     def enrollment_id(self) -> int:
         """The student's, in a course that they have completed."""
-        student = self._world.student
-        lesson_id = self.lesson_id
+        student = self.world.student
         enrollment_id: int = created(student.post("/api/enrollments", {"course_id": self.course_id}))["id"]
-        answer = student.post(f"/api/lessons/{lesson_id}/complete")
+        answer = student.post(f"/api/lessons/{self.lesson_id}/complete")
         assert answer.status_code == 200, answer.text
         return enrollment_id
 
     @cached_property
     def certificate(self) -> dict[str, Any]:
-        return created(self._world.student.post(f"/api/enrollments/{self.enrollment_id}/certificate"))
+        return created(self.world.student.post(f"/api/enrollments/{self.enrollment_id}/certificate"))
 
     @property
     def certificate_id(self) -> int:
@@ -120,31 +131,29 @@ class Scene:
     @cached_property
     def open_course_id(self) -> int:
         """A published course without students."""
-        open_course_id: int = self._world.platform.author_course(self._world.instructor)["id"]
+        open_course_id: int = self.world.platform.author_course(self.world.instructor)["id"]
         return open_course_id
 
     @cached_property
     def notification_id(self) -> int:
-        notification_id: int = self._world.student.get("/api/notifications").json()["items"][0]["id"]
+        notification_id: int = self.world.student.get("/api/notifications").json()["items"][0]["id"]
         return notification_id
 
     @cached_property
     def subscription_id(self) -> int:
-        answer: httpx.Response = self._world.student.post("/api/notifications/push/subscriptions", BROWSER)
+        answer: httpx.Response = self.world.student.post("/api/notifications/push/subscriptions", BROWSER)
         assert answer.status_code in (200, 201), answer.text
         return int(answer.json()["id"])
 
     @cached_property
-    def user_id(self) -> int:
+    def newcomer(self) -> Person:
         """Somebody whom nobody will miss."""
-        user_id: int = created(self._world.platform.register())["id"]
-        return user_id
+        return self.world.platform.new_student()
+
+    @property
+    def user_id(self) -> int:
+        return self.newcomer.id
 
     @property
     def instructor_id(self) -> int:
-        return self._world.instructor.id
-
-    def _new_lesson(self, lesson: dict[str, Any]) -> int:
-        path = f"/api/courses/{self.course_id}/modules/{self.module_id}/lessons"
-        lesson_id: int = created(self._world.instructor.post(path, lesson))["id"]
-        return lesson_id
+        return self.world.instructor.id

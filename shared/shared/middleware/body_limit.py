@@ -40,8 +40,8 @@ class BodyLimitMiddleware:
     """Answers 413 to a body over ``maximum_bytes``, or its route's own limit, declared or counted as it arrives.
 
     An answer that is ready before the body was read whole waits while the rest is read and dropped, for up to
-    ``LINGER_SECONDS``: a server closes a connection with unread data so abruptly that the answer is lost on its way, and
-    the gateway says 502.
+    ``LINGER_SECONDS``: a server closes a connection with unread data so abruptly that the answer is lost on its way,
+    and the gateway says 502.
     """
 
     def __init__(self, app: ASGIApp, maximum_bytes: int, limits: Sequence[RouteLimit] = ()) -> None:

@@ -38,7 +38,7 @@ class PageQuery:
         return self.size
 
 
-def _page_query(
+async def _page_query(
     page: Annotated[int, Query(ge=1, le=MAXIMUM_PAGE)] = 1,
     size: Annotated[int, Query(ge=1, le=MAXIMUM_SIZE)] = DEFAULT_SIZE,
 ) -> PageQuery:

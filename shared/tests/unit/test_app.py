@@ -4,15 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Body, FastAPI, Header
 
 from shared import app as app_module
 from shared.access import access
 from shared.app import create_app, running
 from shared.config.settings import ServiceSettings
-from shared.openapi import describe, dump
+from shared.openapi import describe, document, dump, problems
 
 
 async def test_tasks_run_inside_the_services_own_lifespan(settings: ServiceSettings) -> None:
@@ -75,11 +76,46 @@ def test_the_description_carries_access_and_problems(routers: list[APIRouter]) -
     operation = described["paths"]["/api/example/things/{thing_id}"]["post"]
     assert operation["x-smartcourse-access"] == {"allow": ["public"], "rate": "default"}
     assert operation["operationId"] == "create_thing"
-    assert "422" not in operation["responses"]
-    problem = operation["responses"]["default"]["content"]["application/problem+json"]["schema"]
+    problem = operation["responses"]["422"]["content"]["application/problem+json"]["schema"]
     assert problem == {"$ref": "#/components/schemas/Problem"}
     assert described["components"]["schemas"].keys() >= {"Problem", "FieldProblem", "Credentials"}
     assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def answers(access_: dict[str, Any], **options: Any) -> set[int]:
+    """The problems that a description of this one route tells of."""
+
+    async def act(
+        thing: str, if_match: Annotated[str | None, Header()] = None, body: Annotated[Any, Body()] = None
+    ) -> None:
+        """Takes all that can go wrong."""
+
+    async def stand() -> None:
+        """Takes nothing."""
+
+    router = APIRouter()
+    takes_all = options.pop("takes_all", True)
+    path, endpoint = ("/{thing}", act) if takes_all else ("/thing", stand)
+    router.add_api_route(path, endpoint, methods=["PUT"], openapi_extra=access_, **options)
+    responses = document(describe(title="Example", routers=[router]))["paths"][path]["put"]["responses"]
+    return {int(status) for status in responses} - {200}
+
+
+def test_a_description_tells_of_the_problems_that_a_route_implies_and_names() -> None:
+    taken = {400, 404, 412, 413, 422, 503}
+    assert answers(access("public")) == taken
+    assert answers(access("authenticated")) == taken | {401}
+    assert answers(access("student", "admin")) == taken | {401, 403}
+    assert answers(access("public"), takes_all=False) == {503}
+    assert answers(access("public"), takes_all=False, responses=problems(409)) == {409, 503}
+
+
+def test_what_a_route_says_of_a_problem_itself_is_kept() -> None:
+    router = APIRouter()
+    own = {404: {"description": "A page", "content": {"text/html": {"schema": {"type": "string"}}}}}
+    router.add_api_route("/{thing}", lambda thing: thing, responses=own, openapi_extra=access("public"))
+    described = document(describe(title="Example", routers=[router]))
+    assert described["paths"]["/{thing}"]["get"]["responses"]["404"] == own[404]
 
 
 def test_a_limit_of_the_body_travels_in_the_description(routers: list[APIRouter]) -> None:

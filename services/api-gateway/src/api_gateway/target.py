@@ -13,12 +13,16 @@ import re
 _PATH_ESCAPE = (
     "%(?:2[0-46-9a-cA-C]|3[a-fA-F]|40|5[bdeBDE]|60|7[b-dB-D]|[89a-fA-F][0-9a-fA-F])"  # reserved characters and UTF-8
 )
-_SEGMENT = f"(?!/|[.][.]?(?:[/? ]|$))(?:[A-Za-z0-9._~!$&'()*+,=:@-]|{_PATH_ESCAPE})*"
-_QUERY = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?|-]|[][]|%(?!00)[0-9a-fA-F]{2})*"
+_SEGMENT = f"(?!/|[.][.]?(?:[/? ]|$))(?:[A-Za-z0-9._~!$&'()*+,=:@-]|{_PATH_ESCAPE})*+"
+_QUERY = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?|-]|[][]|%(?!00)[0-9a-fA-F]{2})*+"
 
-CANONICAL_PATH = f"(?:/{_SEGMENT})+"
+CANONICAL_PATH = f"(?:/{_SEGMENT})++"
 CANONICAL_TARGET = f"{CANONICAL_PATH}(?:[?]{_QUERY})?"
-"""Regular expressions without anchors, free of characters that nginx's configuration would need escaped."""
+"""Regular expressions without anchors, free of characters that nginx's configuration would need escaped.
+
+Their repetitions are possessive: no two alternatives begin alike, so there is nothing to come back to, and PCRE needs
+no stack for it. With one, it gave up on long targets, and nginx logged them, query and all.
+"""
 
 _canonical = re.compile(CANONICAL_TARGET)
 

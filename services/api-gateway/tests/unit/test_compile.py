@@ -50,9 +50,28 @@ def test_both_files_say_what_the_services_declare(tmp_path: Path) -> None:
     assert "security" not in courses["get"]
     assert courses["post"]["security"] == [{"bearerAuth": []}]
     assert courses["get"]["tags"] == ["course"]
-    assert "application/problem+json" in courses["get"]["responses"]["default"]["content"]
     assert document["components"]["schemas"]["Problem"]["required"][:3] == ["type", "title", "status"]
     assert document["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
+
+
+def test_the_gateways_own_answers_are_added_by_who_may_call(tmp_path: Path) -> None:
+    user = {"allow": ["authenticated"]}
+    told = {"409": {"description": "Taken"}, "503": {"description": "Away, as the service puts it"}}
+    post = operation(ADMIN) | {"responses": told}
+    paths = {"/api/a": {"get": operation(PUBLIC), "post": operation(PUBLIC), "put": operation(user)}}
+    assert compiled(tmp_path, course={"paths": paths | {"/api/b": {"post": post}}}) == 0
+    answers = {
+        f"{method} {path}": operation["responses"]
+        for path, item in merged(tmp_path)["paths"].items()
+        for method, operation in item.items()
+    }
+    everywhere = {"400", "429", "500", "502", "503", "504"}
+    assert answers["post /api/a"].keys() == {"200"} | everywhere  # a token that is sent along is not looked at
+    assert answers["get /api/a"].keys() == answers["put /api/a"].keys() == {"200", "401"} | everywhere
+    assert answers["post /api/b"].keys() == {"401", "403", "409"} | everywhere
+    assert answers["post /api/b"]["503"] == told["503"]
+    assert "Retry-After" in answers["post /api/b"]["429"]["headers"]
+    assert "application/problem+json" in answers["post /api/b"]["429"]["content"]
 
 
 def test_a_limit_of_a_paths_own_is_the_largest_of_its_methods(tmp_path: Path) -> None:
@@ -151,7 +170,7 @@ def test_schemas_of_one_name_keep_apart_and_equal_ones_are_shared(tmp_path: Path
         compiled(tmp_path, user=service("/api/a", {"type": "object"}), course=service("/api/b", {"type": "null"})) == 0
     )
     document = merged(tmp_path)
-    assert document["components"]["schemas"].keys() == {"Problem", "Same", "UserItem", "CourseItem"}
+    assert document["components"]["schemas"].keys() == {"Problem", "FieldProblem", "Same", "UserItem", "CourseItem"}
     answer = document["paths"]["/api/a"]["get"]["responses"]["200"]
     assert answer["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/UserItem"
 

@@ -19,7 +19,7 @@ import asyncpg
 import pypdfium2
 import pytest
 import zxingcpp
-from certificates import certified, pdf_of
+from course_certificates import certified, pdf_of
 from course_people import Person, problem
 from killed_maker import STEPS
 from pypdf import PdfReader

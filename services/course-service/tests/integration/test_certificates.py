@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from certificates import ask, certified, completed, pdf_of
+from course_certificates import ask, certified, completed, pdf_of
 from course_people import QUIZ, RIGHT, WRONG, Person, events, lessons_of, problem
 
 from course_service.core.certificate import is_certificate_number

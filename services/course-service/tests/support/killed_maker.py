@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 from course_service.config import Settings
@@ -41,6 +42,14 @@ class Parts:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
+    async def _die_while(self, printing: Coroutine[Any, Any, bytes]) -> NoReturn:
+        asked = asyncio.create_task(printing)
+        # The printer tells nobody that it has begun.
+        while self.printer._process is None or (not asked.done() and self.printer._pages == 0):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        self.die()
+
     def _wrap(self) -> None:
         printing, writing, adding = self.printer.print, self.files._write_chunk, self.files.add
 
@@ -48,11 +57,7 @@ class Parts:
             if self.step == "claimed":
                 self.die()
             if self.step == "printing":
-                asked = asyncio.create_task(printing(facts))
-                while self.printer._process is None or (not asked.done() and self.printer._pages == 0):
-                    await asyncio.sleep(0)
-                await asyncio.sleep(0.05)
-                self.die()
+                await self._die_while(printing(facts))
             page = await printing(facts)
             if self.step == "printed":
                 self.die()

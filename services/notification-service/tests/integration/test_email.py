@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import make_certificate
 from mail_server import Mailbox, running_mailbox
+from notification_certificates import make_certificate
 from opentelemetry.trace import format_trace_id, get_tracer
 from prometheus_client import REGISTRY
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import make_certificate
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from http_ece import ECEException
+from notification_certificates import make_certificate
 from push_server import Browser, PushServer, running_push_server
 
 PATH = "/api/notifications/push"

@@ -39,8 +39,10 @@ def test_a_password_of_72_bytes_is_accepted() -> None:
         (UserLogin, {"email": "a@example.org", "password": "x", "remember": True}, "remember"),
         (UserUpdate, {"role": "root"}, "role"),
         (UserUpdate, {"role": "anonymous"}, "role"),
+        (UserUpdate, {"is_active": 0}, "is_active"),
         (UserUpdate, {"email": "other@example.org"}, "email"),
         (InstructorProfileUpdate, {"website": "javascript:alert(1)"}, "website"),
+        (InstructorProfileUpdate, {"website": "https://example.org?" + "x" * 480}, "website"),  # 501 with its `/`
         (InstructorProfileUpdate, {"expertise": ["x"] * 21}, "expertise"),
         (InstructorProfileUpdate, {"user_id": 1}, "user_id"),
     ],

@@ -41,7 +41,7 @@ async def create_attachment(
 
     What the file is, is judged by its content: 415 unless it is PDF, text, an image, audio, video, ZIP, or a document
     of Office (since 2007) or OpenDocument. 413 if it is larger than the service's limit (50 MiB unless it is set
-    otherwise), as soon as that is noticed.
+    otherwise).
     """
     attachment = await attachments.attach(author, lesson_id, await receive_upload(request))
     response.headers["Location"] = f"/api/attachments/{attachment.id}"

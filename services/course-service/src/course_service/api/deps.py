@@ -23,52 +23,52 @@ from shared.identity import Role, UserIdentity, require_roles
 ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
-def _courses(request: Request) -> CourseService:
+async def _courses(request: Request) -> CourseService:
     service: CourseService = request.app.state.courses
     return service
 
 
-def _modules(request: Request) -> ModuleService:
+async def _modules(request: Request) -> ModuleService:
     service: ModuleService = request.app.state.modules
     return service
 
 
-def _lessons(request: Request) -> LessonService:
+async def _lessons(request: Request) -> LessonService:
     service: LessonService = request.app.state.lessons
     return service
 
 
-def _enrollments(request: Request) -> EnrollmentService:
+async def _enrollments(request: Request) -> EnrollmentService:
     service: EnrollmentService = request.app.state.enrollments
     return service
 
 
-def _progress(request: Request) -> ProgressService:
+async def _progress(request: Request) -> ProgressService:
     service: ProgressService = request.app.state.progress
     return service
 
 
-def _quizzes(request: Request) -> QuizService:
+async def _quizzes(request: Request) -> QuizService:
     service: QuizService = request.app.state.quizzes
     return service
 
 
-def _certificates(request: Request) -> CertificateService:
+async def _certificates(request: Request) -> CertificateService:
     service: CertificateService = request.app.state.certificates
     return service
 
 
-def _attachments(request: Request) -> AttachmentService:
+async def _attachments(request: Request) -> AttachmentService:
     service: AttachmentService = request.app.state.attachments
     return service
 
 
-def _files(request: Request) -> FileRepository:
+async def _files(request: Request) -> FileRepository:
     files: FileRepository = request.app.state.files
     return files
 
 
-def _expected_version(
+async def _expected_version(
     if_match: Annotated[
         str | None, Header(description="The ETag of the version to change; 412 if there is a newer one.")
     ] = None,
@@ -104,7 +104,7 @@ LessonId = Annotated[int, Path(ge=1, le=MAX_ID)]
 EnrollmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-def _lesson_path(course_id: CourseId, module_id: ModuleId, lesson_id: LessonId) -> LessonPath:
+async def _lesson_path(course_id: CourseId, module_id: ModuleId, lesson_id: LessonId) -> LessonPath:
     return LessonPath(course_id=course_id, module_id=module_id, lesson_id=lesson_id)
 
 

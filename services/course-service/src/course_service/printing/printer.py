@@ -7,12 +7,14 @@ import json
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from dataclasses import asdict
 
 from course_service.printing.facts import CertificateFacts
 
-PAGES_PER_PROCESS = 200
-"""Then another takes its place, so that what libraries forget to free is freed."""
+PAGES_PER_PROCESS = 10
+"""Then another takes its place: Pango keeps some 20 MiB of fonts and threads a page in scripts of all kinds, and can
+end the process after some 30 pages."""
 
 HEADER_BYTES = 5
 
@@ -47,7 +49,7 @@ class Printer:
             raise PrintingError(f"nothing came in {self._timeout_seconds:g} seconds") from None
         except (OSError, asyncio.IncompleteReadError):
             await self.rest()
-            raise PrintingError(f"the process ended with status {process.returncode}") from None
+            raise PrintingError("the process that prints ended") from None
         except asyncio.CancelledError:
             await self.rest()  # its answer would be taken for the next page's
             raise
@@ -59,7 +61,8 @@ class Printer:
         """End the process, and give its memory back."""
         process, self._process, self._pages = self._process, None, 0
         if process is not None and process.returncode is None:
-            process.kill()  # it holds nothing that could be lost
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                process.kill()  # it holds nothing that could be lost
             await process.wait()
 
     async def _start(self) -> Process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
@@ -77,6 +78,7 @@ class CourseRepository:
         await self._session.flush()
 
 
+@cache
 def cards() -> Select[Course, str, int, int]:
     """Return the query of `CourseCard`s, to be narrowed and ordered."""
     return select(Course, users.c.full_name, _published_modules(), _published_lessons()).join(

@@ -29,7 +29,9 @@ class CourseLevel(StrEnum):
     ADVANCED = "advanced"
 
 
-Capacity = Annotated[int, Field(gt=0, le=MAX_ID, description="Most students enrolled at a time; null is no limit")]
+Capacity = Annotated[
+    int, Field(strict=True, gt=0, le=MAX_ID, description="Most students enrolled at a time; null is no limit")
+]
 
 
 class CourseCreate(Schema):

@@ -39,7 +39,7 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 class EnrollmentCreate(Schema):
     """The wish to take a course."""
 
-    course_id: Id
+    course_id: Annotated[Id, Field(strict=True)]
 
 
 class Suspension(Schema):
@@ -51,7 +51,9 @@ class Suspension(Schema):
 class LessonCompletion(Schema):
     """What a student says when completing a lesson."""
 
-    time_spent_minutes: Annotated[int, Field(ge=0, le=MAX_MINUTES, description="Added to the enrollment's time")] = 0
+    time_spent_minutes: Annotated[
+        int, Field(strict=True, ge=0, le=MAX_MINUTES, description="Added to the enrollment's time")
+    ] = 0
 
 
 class EnrolledCourse(Schema):

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StrictBool, TypeAdapter, ValidationInfo, field_validator
 
 from course_service.schemas.quiz import QuizDefinition
 from course_service.schemas.text import MAX_ID, NotNull, Position, Title
@@ -80,7 +80,7 @@ Body = Annotated[
         " At most 256 KiB as JSON."
     ),
 ]
-DurationMinutes = Annotated[int, Field(ge=0, le=MAX_ID)]
+DurationMinutes = Annotated[int, Field(strict=True, ge=0, le=MAX_ID)]
 
 
 TEXT_BODY: TypeAdapter[str] = TypeAdapter(str)
@@ -100,9 +100,9 @@ class LessonCreate(Schema):
     title: Title
     kind: LessonKind = LessonKind.TEXT
     body: Body
-    is_published: bool = False
-    is_required: bool = Field(default=True, description="Whether completing the course needs it")
-    is_preview: bool = Field(default=False, description="Whether anybody may read it once it is published")
+    is_published: StrictBool = False
+    is_required: StrictBool = Field(default=True, description="Whether completing the course needs it")
+    is_preview: StrictBool = Field(default=False, description="Whether anybody may read it once it is published")
     duration_minutes: DurationMinutes | None = None
     position: Position | None = None
 
@@ -119,9 +119,9 @@ class LessonUpdate(Schema):
 
     title: Annotated[Title | None, NotNull] = None
     body: Annotated[Body | None, NotNull] = None
-    is_published: Annotated[bool | None, NotNull] = None
-    is_required: Annotated[bool | None, NotNull] = None
-    is_preview: Annotated[bool | None, NotNull] = None
+    is_published: Annotated[StrictBool | None, NotNull] = None
+    is_required: Annotated[StrictBool | None, NotNull] = None
+    is_preview: Annotated[StrictBool | None, NotNull] = None
     duration_minutes: DurationMinutes | None = None
     position: Annotated[Position | None, NotNull] = None
 

@@ -37,6 +37,6 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2
 NotNull = AfterValidator(_not_null)
 """For an optional field of an update: it may be absent, not null."""
 
-Position = Annotated[int, Field(ge=1, le=MAX_ID, description="From 1; one beyond the end means the end")]
+Position = Annotated[int, Field(strict=True, ge=1, le=MAX_ID, description="From 1; one beyond the end means the end")]
 Percentage = Annotated[Decimal, PlainSerializer(float, return_type=float), Field(ge=0, le=100)]
 """0 to 100 with two decimals; a number in JSON."""

@@ -10,7 +10,7 @@ from shared.identity import Role, UserIdentity, require_roles
 LARGEST_ID = 2**63 - 1
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

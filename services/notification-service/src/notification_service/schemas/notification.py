@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from shared.schemas.base import Schema
 
@@ -40,7 +40,7 @@ class NotificationResponse(Schema):
 class NotificationUpdate(Schema):
     """What its owner may change."""
 
-    is_read: bool
+    is_read: StrictBool
 
 
 class ReadAllResponse(Schema):

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from notification_service.schemas.delivery import Channel
 from notification_service.schemas.notification import NotificationType
@@ -30,9 +30,9 @@ class PreferenceChange(Schema):
     """Only the channels that are given change."""
 
     type: NotificationType
-    in_app: bool | None = None
-    email: bool | None = None
-    push: bool | None = None
+    in_app: StrictBool | None = None
+    email: StrictBool | None = None
+    push: StrictBool | None = None
 
     def chosen(self) -> dict[Channel, bool]:
         """The channels that are given."""

@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 from shared.schemas.base import Schema
 
 MAXIMUM_ENDPOINT_LENGTH = 2048
+URL = r"^https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+$"
+"""Only characters that a URL may have (RFC 3986)."""
 AUTH_BYTES = 16
 LATEST_EXPIRATION_MS = 253_402_300_799_000
 """The end of the year 9999."""
@@ -52,12 +54,13 @@ class SubscriptionCreate(Schema):
 
     endpoint: Annotated[
         str,
-        StringConstraints(max_length=MAXIMUM_ENDPOINT_LENGTH, pattern=r"^https?://[!-~]+$"),
+        StringConstraints(max_length=MAXIMUM_ENDPOINT_LENGTH, pattern=URL),
         Field(description="Address of the browser's push service", json_schema_extra={"format": "uri"}),
     ]
     keys: SubscriptionKeys
     expiration_time: Annotated[
-        float | None, Field(description="Unix milliseconds", gt=0, le=LATEST_EXPIRATION_MS, allow_inf_nan=False)
+        float | None,
+        Field(strict=True, description="Unix milliseconds", gt=0, le=LATEST_EXPIRATION_MS, allow_inf_nan=False),
     ] = None
 
 

@@ -14,12 +14,12 @@ MAX_ID = 2**31 - 1
 """The largest id that the database's integer columns hold."""
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _session_id(user: CurrentUser) -> UUID:
+async def _session_id(user: CurrentUser) -> UUID:
     """The session whose access token the gateway verified."""
     try:
         return UUID(user.session_id)
@@ -27,7 +27,7 @@ def _session_id(user: CurrentUser) -> UUID:
         raise AuthenticationError("The request does not say which session it belongs to. Log in again.") from error
 
 
-def _wanted_users(
+async def _wanted_users(
     q: Annotated[SearchText, Query()] = None,
     role: Annotated[UserRole | None, Query()] = None,
     is_active: Annotated[bool | None, Query()] = None,

@@ -8,16 +8,24 @@ from shared.schemas.base import Schema
 
 _http_url = TypeAdapter(HttpUrl)
 
+MAX_WEBSITE_CHARACTERS = 500
+
 
 def _checked_url(value: str) -> str:
-    return str(_http_url.validate_python(value))
+    url = str(_http_url.validate_python(value))  # may be longer than what was sent: `/` is added, a name spelt in ASCII
+    if len(url) > MAX_WEBSITE_CHARACTERS:
+        raise ValueError(f"must have at most {MAX_WEBSITE_CHARACTERS} characters when it is written in full")
+    return url
 
 
 Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
 Text = StringConstraints(strip_whitespace=True, max_length=5000, pattern=r"^[^\x00]*$")
 Topic = Annotated[str, Line, Field(max_length=60)]
 Website = Annotated[
-    str, Field(max_length=500), AfterValidator(_checked_url), Field(json_schema_extra={"format": "uri"})
+    str,
+    Field(max_length=MAX_WEBSITE_CHARACTERS),
+    AfterValidator(_checked_url),
+    Field(json_schema_extra={"format": "uri"}),
 ]
 
 

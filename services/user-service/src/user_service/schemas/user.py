@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from shared.schemas.base import Schema
 
@@ -59,7 +59,7 @@ class UserUpdate(Schema):
     """What an administrator may change; a field left out stays as it is, at least one is needed."""
 
     role: UserRole | None = None
-    is_active: bool | None = None
+    is_active: StrictBool | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "UserUpdate":
