@@ -25,6 +25,7 @@ make status     what runs, whether it is Ready, and how much memory it takes
 make down       delete the cluster; what is cached stays
 make cluster    the cluster alone: no operator, no sample
 make compose    the platform without a cluster: docker compose on http://localhost:8000
+make skaffold   build Skaffold where it is not installed, and say what to put on PATH
 make env        write .env for Compose and for services run by hand; what it says already stays
 make check      lint, types, imports, scripts, Dockerfiles, generated files
 make test       checks, unit, integration and the core of the end-to-end cases (in a cluster of its own)
@@ -131,6 +132,7 @@ COMMANDS: dict[str, Callable[[Settings, Console], int]] = {
     "compose": elsewhere("compose"),
     "env": elsewhere("env"),
     "generate": elsewhere("generate"),
+    "skaffold": elsewhere("skaffold"),
     "bench": elsewhere("bench"),
     "test": elsewhere("suite", "test"),
     "test-full": elsewhere("suite", "test-full"),

@@ -15,6 +15,7 @@ MODULES = OFFLINE / "go"
 KUBERNETES_VERSION = "v1.36.3"
 GO_PLACES = (Path("/usr/local/go/bin"), Path("/usr/lib/go/bin"))
 COMPOSE = "github.com/docker/compose/v2"
+SKAFFOLD = "github.com/GoogleContainerTools/skaffold/v2"
 PACKAGES = {"tools": "./..."}  # our own programs; every other module names its programs by `tool` lines
 
 
@@ -29,6 +30,8 @@ def linker_flags(module: str) -> str:
         return f"-s -w {_version_flags()}"
     if module == "compose":
         return f"-s -w -X {COMPOSE}/internal.Version={version(module, COMPOSE)}"
+    if module == "skaffold":
+        return f"-s -w -X {SKAFFOLD}/pkg/skaffold/version.version={version(module, SKAFFOLD)}"
     return "-s -w"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from smartcourse_dev import catalogue, check, compose, programs
+from smartcourse_dev import catalogue, check, compose, programs, skaffold
 from smartcourse_dev.cli import run_steps
 from smartcourse_dev.settings import Settings
 
@@ -77,9 +77,11 @@ def counted() -> dict[str, int]:
 
 
 def development_loops() -> bool:
-    """Take every step of an inner loop (install, edit, reload) in the cluster."""
+    """Run Skaffold against the cluster: build, deploy, edit, reload, take away."""
     target = {"SMARTCOURSE_CONTEXT": f"kind-{TEST_CLUSTER['CLUSTER']}"}
-    return pytest("development-loops", "-v", "tests/devloop/live", **target, **programs.environment())
+    return run_steps(Console(), skaffold.steps()) and pytest(
+        "development-loops", "-v", "tests/devloop/live", **target, **programs.environment()
+    )
 
 
 def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:

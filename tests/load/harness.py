@@ -115,7 +115,8 @@ class Contestant:
     def measure(self, *, connections: int, seconds: int) -> None:
         """Add a round: requests a second, and the latency's 99th percentile in milliseconds."""
         headers = [part for name, value in self.headers().items() for part in ("-H", f"{name}: {value}")]
-        wrk = [program("wrk", package="wrk"), "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency"]
+        options = ["-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", "--latency"]
+        wrk = [program("wrk", package="wrk"), *options]
         script = ["-s", str(self.script)] if self.script else []
         answer = subprocess.run(
             [*wrk, *headers, *script, self.url], capture_output=True, text=True, check=True, timeout=seconds + 30
