@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from shared.utils.hashing import MAXIMUM_BYTES
 
-MINIMUM_PASSWORD_BYTES = 8
+MINIMUM_PASSWORD_CHARACTERS = 8
 
 
 def _normal_email(value: str) -> str:
@@ -21,8 +21,10 @@ def _normal_email(value: str) -> str:
 
 def _good_password(value: SecretStr) -> SecretStr:
     password = value.get_secret_value()
-    if not MINIMUM_PASSWORD_BYTES <= len(password.encode()) <= MAXIMUM_BYTES:
-        raise ValueError(f"must be {MINIMUM_PASSWORD_BYTES} to {MAXIMUM_BYTES} bytes long in UTF-8")
+    if len(password) < MINIMUM_PASSWORD_CHARACTERS or len(password.encode()) > MAXIMUM_BYTES:
+        raise ValueError(
+            f"must have at least {MINIMUM_PASSWORD_CHARACTERS} characters and at most {MAXIMUM_BYTES} bytes in UTF-8"
+        )
     if "\x00" in password:
         raise ValueError("must not contain the character NUL")
     return value
@@ -34,9 +36,9 @@ Email = Annotated[str, Field(max_length=254, json_schema_extra={"format": "email
 Password = Annotated[
     SecretStr,
     AfterValidator(_good_password),
-    Field(json_schema_extra={"minLength": MINIMUM_PASSWORD_BYTES, "maxLength": MAXIMUM_BYTES}),
+    Field(json_schema_extra={"minLength": MINIMUM_PASSWORD_CHARACTERS, "maxLength": MAXIMUM_BYTES}),
 ]
-"""A new password: 8 to 72 bytes of UTF-8, for bcrypt reads no further."""
+"""A new password: at least 8 characters, and at most 72 bytes of UTF-8, for bcrypt reads no further."""
 
 NonBlank = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00]*$")]
 """Text that is more than white space; PostgreSQL cannot store NUL."""

@@ -24,6 +24,8 @@ def test_a_password_of_72_bytes_is_accepted() -> None:
     ("model", "document", "field"),
     [
         (UserRegister, NEWCOMER | {"role": "admin"}, "role"),
+        (UserRegister, NEWCOMER | {"password": "é" * 7}, "password"),
+        (UserRegister, NEWCOMER | {"password": "é" * 37}, "password"),
         (UserRegister, NEWCOMER | {"is_active": True}, "is_active"),
         (UserRegister, NEWCOMER | {"id": 1}, "id"),
         (UserRegister, NEWCOMER | {"email": "nobody"}, "email"),

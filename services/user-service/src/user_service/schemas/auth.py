@@ -17,7 +17,10 @@ class UserRegister(Schema):
     """A new account; its role is always `student`, so the field does not exist here."""
 
     email: Annotated[Email, Field(examples=["ada@example.org"])]
-    password: Annotated[Password, Field(description="8 to 72 bytes in UTF-8", examples=["correct horse battery"])]
+    password: Annotated[
+        Password,
+        Field(description="At least 8 characters, at most 72 bytes in UTF-8", examples=["correct horse battery"]),
+    ]
     full_name: FullName
 
 
