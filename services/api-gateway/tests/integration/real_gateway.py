@@ -126,7 +126,13 @@ class Gateway:
     def is_ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             probe = httpx.get(f"http://127.0.0.1:{self.metrics_port}/health/ready", timeout=2)
-            return probe.status_code == 200 and accepts(self.port)
+            return probe.status_code == 200 and self.answers()
+        return False
+
+    def answers(self) -> bool:
+        """Whether nginx answers. A connection says less: while nginx checks its configuration it listens already."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200
         return False
 
     def start_decision(self) -> None:
@@ -135,11 +141,11 @@ class Gateway:
 
     def start_nginx(self, *program: str, **extra: str) -> None:
         process = self._run("nginx", [sys.executable, *(program or ("-m", "api_gateway.nginx"))], **extra)
-        process.wait_until(lambda: accepts(self.port))
+        process.wait_until(self.answers)
 
     def start_launcher(self) -> None:
         process = self._run("launcher", [sys.executable, "-m", "api_gateway.main"])
-        process.wait_until(lambda: accepts(self.port))
+        process.wait_until(self.answers)
 
     def start_service(self, name: str) -> None:
         command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--no-ws"]
