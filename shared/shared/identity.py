@@ -4,7 +4,6 @@ The signature is HMAC-SHA256 over ``v1\\n<time>\\n<user>\\n<role>\\n<METHOD>\\n<
 requests are signed too, with an empty user and the role ``anonymous``. ``X-Session-ID`` is not covered.
 """
 
-import hashlib
 import hmac
 import time as system_time
 from collections.abc import Awaitable, Callable
@@ -69,7 +68,7 @@ def sign(key: str | SecretStr, *, time: int, user: str, role: str, method: str, 
     """The signature in hexadecimal; ``user`` is the id as text, empty for an anonymous request."""
     secret = key.get_secret_value() if isinstance(key, SecretStr) else key
     message = signing_string(time=time, user=user, role=role, method=method, target=target)
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), message, "sha256").hex()
 
 
 def signed_headers(

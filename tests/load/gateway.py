@@ -1,237 +1,41 @@
-"""The gateway beside Envoy's native `jwt_authn`, in front of the same upstream: requests a second.
+"""The gateway beside its rivals, in front of the same 2 KB upstream, in one run.
 
-Ours is the real thing (nginx, the decision process, Redis): it verifies the token, counts the request against a limit,
-checks revocations and signs the identity; Envoy verifies the token. Both keep connections open and write an access
-log. They take turns, and the ratio is the median of the turns' ratios: what else the machine does weighs on both alike.
-Needs `wrk`, `nginx-light` and `redis-server` (Debian's). Writes build/bench/gateway.json.
+Ours is the real thing with everything on (nginx, the decision process, Redis): it verifies the token, counts the
+request against a limit, looks revocations up, signs the identity and writes an access log. Rivals take turns with it,
+and a ratio is the median of the turns' ratios: what else the machine does weighs on both alike. Needs `wrk`,
+`nginx-light` and `redis-server` (Debian's). Writes build/bench/gateway.json.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
-import json
-import os
-import re
-import secrets
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-import jwt
-from redis import Redis
+from tests.load.doors import (
+    PATH,
+    ROOT,
+    Street,
+    open_envoy,
+    open_guide_proxy,
+    open_nginx,
+    open_ours,
+    street,
+    tokens,
+    wait_served,
+)
+from tests.load.harness import SECONDS, Contestant, compare, row, write
 
-from shared.testing.processes import Process, free_port, program
-from shared.testing.redis import RedisServer
-
-ROOT = Path(__file__).resolve().parents[2]
-CONNECTIONS = 32
-ROUNDS = int(os.environ.get("ROUNDS", "8"))
-SECONDS = int(os.environ.get("SECONDS_A_ROUND", "3"))
-GOAL = 0.8
-USERS = 100
-BODY = "x" * 2048
-PATH = "/api/auth/me"
-
-
-@dataclass
-class Rival:
-    """One gateway under test: where it listens and what its rounds gave."""
-
-    name: str
-    port: int
-    rates: list[float] = field(default_factory=list)
-    worst: list[float] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{PATH}"
-
-    @property
-    def rate(self) -> float:
-        return statistics.median(self.rates)
-
-
-def tokens(secret: str) -> list[str]:
-    now = int(time.time())
-    kid = hashlib.sha256(secret.encode()).hexdigest()[:8]
-    common = {"iat": now, "exp": now + 3600, "type": "access", "role": "student", "iss": "smartcourse"}
-    return [
-        jwt.encode(
-            {**common, "aud": "smartcourse-api", "sub": str(user), "jti": secrets.token_hex(8), "sid": f"s{user}"},
-            secret,
-            algorithm="HS256",
-            headers={"kid": kid},
-        )
-        for user in range(1, USERS + 1)
-    ]
-
-
-def start_upstream(folder: Path) -> int:
-    port = free_port()
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "upstream.conf").write_text(
-        f"daemon off; worker_processes 1; pid {folder}/upstream.pid; error_log stderr alert; events {{}}\n"
-        f"http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {folder}/body; {temporary}\n"
-        f"server {{ listen 127.0.0.1:{port}; default_type application/json;\n"
-        f"location / {{ return 200 '{BODY}'; }} }} }}\n"
-    )
-    command = [program("nginx", "/usr/sbin/nginx", package="nginx-light"), "-p", str(folder), "-e", "stderr"]
-    run(folder, "upstream", [*command, "-c", str(folder / "upstream.conf")], port)
-    return port
-
-
-def start_ours(folder: Path, upstream: int, *, secret: str, redis: RedisServer) -> Rival:
-    port = free_port()
-    routes = folder / "routes"
-    documents = [str(path) for path in sorted((ROOT / "services").glob("*-service/openapi.json"))]
-    compiler = [sys.executable, "-m", "api_gateway.compile", "--openapi", *documents, "--out", str(routes)]
-    subprocess.run(compiler, check=True, stdout=subprocess.DEVNULL)
-    services = {f"{name}_SERVICE_URL": f"http://127.0.0.1:{upstream}" for name in ("USER", "COURSE", "NOTIFICATION")}
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GATEWAY_RUN_DIR": str(folder / "run"),
-        "GATEWAY_ROUTES_DIR": str(routes),
-        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-        "GATEWAY_IDENTITY_KEY": secrets.token_hex(32),
-        "JWT_SECRET_KEY": secret,
-        "METRICS_PORT": "0",
-        "RATE_LIMIT_DEFAULT_PER_MINUTE": "100000000",
-        "REDIS_URL": redis.url,
-        **services,
-    }
-    with Redis.from_url(redis.url) as client:
-        client.xadd("smartcourse:revocations", {"sids": "", "until": "0"})
-    for part in ("decision", "nginx"):
-        run(folder, part, [sys.executable, "-m", f"api_gateway.{part}"], None, environment)
-    return Rival("nginx + decision", port)
-
-
-def start_envoy(folder: Path, upstream: int, *, secret: str) -> Rival:
-    port = free_port()
-    key = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
-    kid = hashlib.sha256(secret.encode()).hexdigest()[:8]
-    keys = {"keys": [{"kty": "oct", "alg": "HS256", "kid": kid, "k": key}]}
-    (folder / "envoy.json").write_text(json.dumps(envoy_configuration(folder, port, upstream, keys)))
-    binary = str(Path(sys.executable).with_name("envoy"))
-    command = [binary, "-c", str(folder / "envoy.json"), "--concurrency", "2", "--log-level", "error"]
-    run(folder, "envoy", [*command, "--use-dynamic-base-id"], port)
-    return Rival("Envoy jwt_authn", port)
-
-
-def envoy_configuration(folder: Path, port: int, upstream: int, keys: dict[str, Any]) -> dict[str, Any]:
-    extensions = "type.googleapis.com/envoy.extensions"
-    provider = {
-        "issuer": "smartcourse",
-        "audiences": ["smartcourse-api"],
-        "local_jwks": {"inline_string": json.dumps(keys)},
-    }
-    authentication = {
-        "@type": f"{extensions}.filters.http.jwt_authn.v3.JwtAuthentication",
-        "providers": {"smartcourse": provider},
-        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "smartcourse"}}],
-    }
-    log = {
-        "@type": f"{extensions}.access_loggers.file.v3.FileAccessLog",
-        "path": str(folder / "envoy-access.log"),
-        "log_format": {
-            "json_format": {
-                "timestamp": "%START_TIME%",
-                "method": "%REQ(:METHOD)%",
-                "path": "%PATH(NQ)%",
-                "status": "%RESPONSE_CODE%",
-                "milliseconds": "%DURATION%",
-                "bytes": "%BYTES_SENT%",
-                "upstream": "%UPSTREAM_CLUSTER%",
-                "request_id": "%REQ(X-REQUEST-ID)%",
-            }
-        },
-    }
-    manager = {
-        "@type": f"{extensions}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "ingress",
-        "access_log": [{"name": "file", "typed_config": log}],
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
-                }
-            ]
-        },
-        "http_filters": [
-            {"name": "envoy.filters.http.jwt_authn", "typed_config": authentication},
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{extensions}.filters.http.router.v3.Router"},
-            },
-        ],
-    }
-    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-    endpoint = {"endpoint": {"address": address(upstream)}}
-    cluster = {
-        "name": "upstream",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
-    listener = {"name": "ingress", "address": address(port), "filter_chains": [chain]}
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
-
-
-def address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-
-
-_started: list[Process] = []
-
-
-def run(
-    folder: Path, name: str, command: list[str], port: int | None, environment: dict[str, str] | None = None
-) -> None:
-    process = Process(command, log=folder / f"{name}.log", environment=environment)
-    _started.append(process)
-    if port is not None:
-        process.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"))
-
-
-def _answers(url: str, *, status: int | None = None, token: str = "") -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=2)
-        return status is None or answer.status_code == status
-    return False
-
-
-def wait_served(rival: Rival, token: str) -> None:
-    deadline = time.monotonic() + 60
-    while not _answers(rival.url, status=200, token=token):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{rival.name} did not answer {rival.url} with 200 within 60 s")
-        time.sleep(0.1)
-    if not _answers(rival.url, status=401) or not _answers(rival.url, status=401, token="a.b.c"):
-        raise AssertionError(f"{rival.name} lets requests without a good token pass")
-
-
-def measure(rival: Rival, script: Path, *, seconds: int) -> tuple[float, float]:
-    """Return requests a second and the 99th percentile of the latency in milliseconds."""
-    command = [program("wrk", package="wrk"), "-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency"]
-    answer = subprocess.run(
-        [*command, "-s", str(script), rival.url], capture_output=True, text=True, check=True, timeout=seconds + 30
-    ).stdout
-    if "Non-2xx" in answer or "Socket errors" in answer:
-        raise AssertionError(f"{rival.name} answered with errors:\n{answer}")
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", answer)[1])  # type: ignore[index]
-    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", answer).groups()  # type: ignore[union-attr]
-    return rate, float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+CONNECTIONS = (32, 256)
+STORM_PER_SECOND = 1000
+COMPONENTS = ("nginx", "decision")
+REMEMBERED = (10_000, 1_000_000)
+MEBIBYTE = 2**20
 
 
 def write_script(folder: Path, bearers: list[str]) -> Path:
@@ -242,57 +46,121 @@ def write_script(folder: Path, bearers: list[str]) -> Path:
         f"local tokens, made, i = {{{listed}}}, {{}}, 0\n"
         "init = function() for n, token in ipairs(tokens) do\n"
         '  made[n] = wrk.format("GET", nil, {["Authorization"] = "Bearer " .. token}) end end\n'
-        "request = function() i = i % #made + 1 return made[i] end\n"
+        "request = function() i = i % #made + 1 return made[i] end\n",
+        encoding="utf-8",
     )
     return path
 
 
-@contextlib.contextmanager
-def rivals() -> Iterator[tuple[Rival, Rival, Path]]:
-    folder = Path(tempfile.mkdtemp(prefix="smartcourse-bench-"))
-    redis = RedisServer()
-    secret = secrets.token_hex(32)
-    bearers = tokens(secret)
+def rivals(built: Street, bearers: list[str], script: Path) -> Iterator[tuple[Contestant, str, str | None]]:
+    """Open each rival's door in turn; yield it with its goals for requests a second and for the p99."""
+    for name, door, goal, slowest in (
+        ("Envoy jwt_authn", open_envoy, ">= 1.0", "<= 1.5"),
+        ("the guide's FastAPI + httpx", open_guide_proxy, ">= 40", None),
+        ("plain nginx (the limit)", open_nginx, "printed", None),
+    ):
+        rival = Contestant(name, f"http://127.0.0.1:{door(built)}{PATH}", script=script)
+        wait_served(name, rival.url, bearers[0], verifies=door is not open_nginx)
+        yield rival, goal, slowest
+        built.processes.popitem()[1].stop()
+
+
+def compared(built: Street, ours: Contestant, bearers: list[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for rival, goal, slowest in rivals(built, bearers, ours.script or Path()):
+        for connections in CONNECTIONS:
+            ratio = compare(ours, rival, connections=connections)
+            what = f"gateway, {connections} connections"
+            mine, its = statistics.median(ours.rates), statistics.median(rival.rates)
+            rows.append(row(f"{what}: authenticated GET, 2 KB", ours=mine, rival=its, rival_name=rival.name,
+                            unit="req/s", ratio=ratio, goal=goal))  # fmt: skip
+            if slowest is not None:
+                mine, its = statistics.median(ours.p99), statistics.median(rival.p99)
+                rows.append(row(f"{what}: p99", ours=mine, rival=its, rival_name=rival.name, unit="ms",
+                                ratio=mine / its, goal=slowest))  # fmt: skip
+    return rows
+
+
+def spent(built: Street, ours: Contestant) -> list[dict[str, Any]]:
+    """Return the processor time of a request by component, beside the sum of all."""
+    before = {name: built.cpu_seconds(name) for name in COMPONENTS}
+    ours.rates.clear()
+    ours.measure(connections=CONNECTIONS[0], seconds=SECONDS)
+    requests = ours.rates[0] * SECONDS
+    used = {name: (built.cpu_seconds(name) - before[name]) / requests * 1e6 for name in COMPONENTS}
+    total = sum(used.values())
+    return [
+        row(f"gateway: processor time of a request, {name}", ours=each, rival=total, rival_name="both together",
+            unit="µs", ratio=each / total, goal="printed")
+        for name, each in used.items()
+    ]  # fmt: skip
+
+
+@contextmanager
+def storm(built: Street) -> Iterator[None]:
+    """Revoke a thousand sessions a second that nobody uses."""
+    stopped = threading.Event()
+
+    def blow() -> None:
+        number = 0
+        while not stopped.wait(0.1):
+            for _ in range(STORM_PER_SECOND // 10):
+                number += 1
+                built.revoke(f"nobody{number}")
+
+    blowing = threading.Thread(target=blow)
+    blowing.start()
     try:
-        upstream = start_upstream(folder)
-        ours = start_ours(folder, upstream, secret=secret, redis=redis)
-        envoy = start_envoy(folder, upstream, secret=secret)
-        for rival in (ours, envoy):
-            wait_served(rival, bearers[0])
-        yield ours, envoy, write_script(folder, bearers)
+        yield
     finally:
-        for process in reversed(_started):
-            process.stop()
-        redis.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        stopped.set()
+        blowing.join()
+
+
+def stormy(built: Street, ours: Contestant) -> dict[str, Any]:
+    """Return the p99 during a storm of revocations beside that of calm."""
+    worst = {}
+    for name, weather in (("calm", None), ("storm", storm)):
+        ours.p99.clear()
+        for _ in range(3):
+            if weather is None:
+                ours.measure(connections=CONNECTIONS[0], seconds=SECONDS)
+            else:
+                with weather(built):
+                    ours.measure(connections=CONNECTIONS[0], seconds=SECONDS)
+        worst[name] = statistics.median(ours.p99)
+    return row(f"gateway: p99 while {STORM_PER_SECOND} sessions a second are revoked", ours=worst["storm"],
+               rival=worst["calm"], rival_name="ours in calm", unit="ms", ratio=worst["storm"] / worst["calm"],
+               goal="printed")  # fmt: skip
+
+
+def remembered() -> list[dict[str, Any]]:
+    """Return the memory of a verifier that has met so many tokens, beside that of one that has met none."""
+    rows = []
+    for number in REMEMBERED:
+        command = [sys.executable, "-m", "tests.load.remembering", str(number)]
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=600).stdout
+        empty, full = (int(value) / MEBIBYTE for value in answer.split())
+        rows.append(
+            row(f"gateway: memory after {number:,} distinct tokens", ours=full, rival=empty, rival_name="after none",
+                unit="MiB", ratio=full / empty, goal="printed")
+        )  # fmt: skip
+    return rows
 
 
 def main() -> None:
-    with rivals() as (ours, envoy, script):
-        for rival in (ours, envoy):
-            measure(rival, script, seconds=2)  # warm up
-        for turn in range(ROUNDS):
-            for rival in (ours, envoy) if turn % 2 == 0 else (envoy, ours):
-                rate, worst = measure(rival, script, seconds=SECONDS)
-                rival.rates.append(rate)
-                rival.worst.append(worst)
-    ratio = round(statistics.median(mine / its for mine, its in zip(ours.rates, envoy.rates, strict=True)), 3)
-    for rival in (ours, envoy):
-        rounds = " ".join(f"{rate:,.0f}" for rate in rival.rates)
-        print(f"{rival.name:18} {rival.rate:>9,.0f} req/s  p99 {statistics.median(rival.worst):.1f} ms  ({rounds})")
-    print(f"median ratio of the turns {ratio} (goal >= {GOAL}); ratio of the medians {ours.rate / envoy.rate:.3f}")
-    result = {
-        "name": f"gateway: authenticated GET, 2 KB, {CONNECTIONS} connections",
-        "ours": round(ours.rate, 1),
-        "rival": round(envoy.rate, 1),
-        "rival_name": envoy.name,
-        "unit": "requests/s",
-        "ratio": ratio,
-        "goal": f">= {GOAL}",
-    }
-    out = ROOT / "build" / "bench" / "gateway.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps([result], indent=2) + "\n")
+    with street() as built:
+        bearers = tokens(built.secret)
+        script = write_script(built.folder, bearers)
+        ours = Contestant("nginx + decision", f"http://127.0.0.1:{open_ours(built)}{PATH}", script=script)
+        wait_served(ours.name, ours.url, bearers[0])
+        parts: list[Callable[[], list[dict[str, Any]]]] = [
+            lambda: compared(built, ours, bearers),
+            lambda: spent(built, ours),
+            lambda: [stormy(built, ours)],
+            remembered,
+        ]
+        write("gateway", [each for part in parts for each in part()])
 
 
 if __name__ == "__main__":

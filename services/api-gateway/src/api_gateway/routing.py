@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from shared.identity import Role
+
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ACCESS: Final = frozenset({"public", "authenticated", "student", "instructor", "admin"})
 RATES: Final = frozenset({"default", "login", "public"})
@@ -107,6 +109,10 @@ class Route:
         that a client still sends along must not stand in its way.
         """
         return not self.is_public or self.method == "GET"
+
+    def admits(self, role: str) -> bool:
+        """Whether a person of this role, or anybody at all, may call it."""
+        return self.is_public or role in self.allow or ("authenticated" in self.allow and role != Role.ANONYMOUS)
 
 
 def may_overlap(one: Route, other: Route) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 
 from api_gateway.config import DecisionSettings
 from api_gateway.decision import metrics
+from api_gateway.decision.app import DecisionApp
 from api_gateway.decision.decide import Decider, Policies
 from api_gateway.decision.health import ServiceHealth
 from api_gateway.decision.monitor import Monitor
@@ -22,27 +22,22 @@ from api_gateway.middleware.auth import TokenVerifier
 from api_gateway.middleware.rate_limit import Policy, RateLimiter
 from api_gateway.middleware.revocation import RevocationFollower, Revocations
 from api_gateway.routing import CompiledTable, RouteTable
+from shared.telemetry.loop import watch_loop
 from shared.telemetry.pools import watch_redis
 
 _LIMIT_TIMEOUT_SECONDS: Final = 0.25
+_SWEEP_SECONDS: Final = 30.0
 _FOLLOW_TIMEOUT_SECONDS: Final = 1.5
 """Longer than the follower's blocking read, so that silence isn't mistaken for an outage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What requests are answered with."""
+async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) -> DecisionApp:
+    """Make the parts and start their tasks; leaving `stack` stops them in the opposite order.
 
-    decider: Decider
-    verifier: TokenVerifier
-    revocations: Revocations
-    health: ServiceHealth
-    spans: DecisionSpans | None
-    """None where no spans are exported."""
-
-
-async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) -> Parts:
-    """Make the parts and start their tasks; leaving `stack` stops them in the opposite order."""
+    Raises:
+        OSError: the port is taken, or there is no route table.
+        RouteTableError: the table is a bad one.
+    """
     url = settings.redis_url.get_secret_value()
     limits = await stack.enter_async_context(_connect(url, timeout_seconds=_LIMIT_TIMEOUT_SECONDS))
     stream = await stack.enter_async_context(_connect(url, timeout_seconds=_FOLLOW_TIMEOUT_SECONDS))
@@ -51,10 +46,10 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
     watch_redis("redis-revocations", stream)
     limiter = RateLimiter(limits, processes=settings.gateway_processes)
     stack.push_async_callback(_close, limiter)
-    for work in (RevocationFollower(stream, revocations).run(), limiter.run()):
+    verifier = _verifier(settings)
+    for work in (RevocationFollower(stream, revocations).run(), limiter.run(), _sweep(verifier), watch_loop()):
         task = asyncio.create_task(work)
         stack.push_async_callback(_cancel, task)
-    verifier = _verifier(settings)
     _publish(verifier, revocations, limiter)
     monitor = Monitor(port=settings.metrics_port, is_ready=lambda: revocations.is_loaded)
     await monitor.start()
@@ -75,7 +70,7 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
     )
     origins = {name: (url.host or "", url.port or 80) for name, url in settings.services.items()}
     health = ServiceHealth(origins, timeout_seconds=settings.health_timeout_seconds)
-    return Parts(decider, verifier, revocations, health, _spans(settings, stack, routes))
+    return DecisionApp(decider, health, _spans(settings, stack, routes))
 
 
 def _spans(settings: DecisionSettings, stack: contextlib.AsyncExitStack, routes: RouteTable) -> DecisionSpans | None:
@@ -107,6 +102,12 @@ def _verifier(settings: DecisionSettings) -> TokenVerifier:
         skew_seconds=settings.jwt_skew_seconds,
         capacity=settings.verified_tokens,
     )
+
+
+async def _sweep(verifier: TokenVerifier) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        verifier.forget_expired()
 
 
 def _publish(verifier: TokenVerifier, revocations: Revocations, limiter: RateLimiter) -> None:

@@ -15,7 +15,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -55,8 +55,7 @@ class Policy:
         return f'"{self.name}";q={self.limit};w={WINDOW_SECONDS}'
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether the request is within its limit, and what the client is told."""
 
     is_allowed: bool
@@ -103,6 +102,10 @@ class _Share:
         return True
 
 
+def _seconds(left: float) -> int:
+    return max(1, math.ceil(left))
+
+
 class RateLimiter:
     """Takes permits for keys; `run` is one task of the process, `close` gives everything back."""
 
@@ -117,6 +120,25 @@ class RateLimiter:
         self._unspent: list[tuple[str, int, int]] = []
         self._away_until = 0.0
         self.redis_calls = 0
+
+    def take_now(self, key: str, policy: Policy) -> Verdict | None:
+        """Spend one permit of `key` that is at hand; None if `take` has to ask Redis for more."""
+        if policy.is_exact:
+            return None
+        now = time.monotonic()
+        if now < self._away_until:
+            return self._from_share(key, policy)
+        lease = self._leases.get(key)
+        if lease is None:
+            return None
+        if lease.permits:
+            if now < lease.ends:
+                lease.permits -= 1
+                lease.spent = now
+                return Verdict(True, policy, lease.left + lease.permits, _seconds(lease.resets - now))
+            self._unspent.append((key, lease.part, lease.permits))
+            lease.permits = 0
+        return Verdict(False, policy, 0, _seconds(lease.resets - now)) if now < lease.refused_until else None
 
     async def take(self, key: str, policy: Policy) -> Verdict:
         """Spend one permit of `key`.
@@ -135,30 +157,18 @@ class RateLimiter:
             return self._from_share(key, policy)
 
     async def _take_exactly(self, key: str, policy: Policy) -> Verdict:
-        asked = time.monotonic()
         granted, _, _, left, wait = await self._ask(key, policy)
-        return self._verdict(policy, is_allowed=granted > 0, remaining=left, resets=asked + wait / 1000)
+        return Verdict(granted > 0, policy, left, _seconds(wait / 1000))
 
     async def _take_leased(self, key: str, policy: Policy) -> Verdict:
-        while True:
-            now = time.monotonic()
+        while (verdict := self.take_now(key, policy)) is None:
             lease = self._leases.get(key)
             if lease is None:
                 lease = self._leases[key] = _Lease(policy)
-            if lease.permits:
-                if now < lease.ends:
-                    lease.permits -= 1
-                    lease.spent = now
-                    return self._verdict(
-                        policy, is_allowed=True, remaining=lease.left + lease.permits, resets=lease.resets
-                    )
-                self._unspent.append((key, lease.part, lease.permits))
-                lease.permits = 0
-            if now < lease.refused_until:
-                return self._verdict(policy, is_allowed=False, remaining=0, resets=lease.resets)
             if lease.refill is None:
                 lease.refill = asyncio.create_task(self._refill(key, lease))
             await asyncio.shield(lease.refill)  # all that wait for this key share one call
+        return verdict
 
     async def _refill(self, key: str, lease: _Lease) -> None:
         try:
@@ -199,10 +209,6 @@ class RateLimiter:
         is_allowed = share.take(limit, time.monotonic())
         remaining = max(0, limit - sum(share.parts.values()))
         return Verdict(is_allowed, policy, remaining, WINDOW_SECONDS // _PARTS)
-
-    @staticmethod
-    def _verdict(policy: Policy, *, is_allowed: bool, remaining: int, resets: float) -> Verdict:
-        return Verdict(is_allowed, policy, remaining, max(1, math.ceil(resets - time.monotonic())))
 
     async def run(self) -> None:
         """Give idle permits back and answer recalls, until cancelled and through every outage of Redis."""

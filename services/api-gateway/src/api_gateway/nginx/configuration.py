@@ -109,7 +109,7 @@ def _real_ip(settings: NginxSettings) -> str:
 def _upstream(service: str, places: list[str]) -> str:
     servers = (f"server {place} max_fails=0;" for place in places) if places else [f"server {_UNRESOLVED};"]
     # Granian closes a connection that was idle for 30 s: nginx lets go of it before that.
-    body = [*servers, "keepalive 64;", "keepalive_requests 100000;", "keepalive_timeout 20s;"]
+    body = [*servers, "keepalive 256;", "keepalive_requests 100000;", "keepalive_timeout 20s;"]
     return f"  upstream {service} {{\n{_lines(body, indent=4)}\n  }}"
 
 
