@@ -6,14 +6,18 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
-from course_people import Person
+from course_people import QUIZ, Person
 from fastapi import FastAPI
 
 from course_service.config import Settings
+from shared.identity import Role
 
+Become = Callable[..., Awaitable[Person]]
 COURSES = 3
 JOURNEYS = """
 SELECT split_part(u.email, '@', 1) AS who, c.title, e.status, e.completion_percentage::float AS percentage,
@@ -99,7 +103,8 @@ async def test_an_interrupted_seed_is_continued(
 ) -> None:
     assert (await seed(settings)).returncode == 0
     before = [tuple(row) for row in await sql.fetch(JOURNEYS)]
-    await sql.execute("DELETE FROM certificates; UPDATE courses SET status = 'draft', published_at = NULL WHERE id = 2")
+    await sql.execute("DELETE FROM certificates; UPDATE enrollments SET enrollment_source = NULL")
+    await sql.execute("UPDATE courses SET status = 'draft', published_at = NULL WHERE id = 2")
     last = "SELECT max(l.id) FROM lessons l JOIN modules m ON m.id = l.module_id WHERE m.course_id = 2"
     await sql.execute(f"DELETE FROM quiz_attempts WHERE lesson_id IN ({last})")
     await sql.execute(f"DELETE FROM lessons WHERE id IN ({last})")
@@ -107,6 +112,78 @@ async def test_an_interrupted_seed_is_continued(
     page = (await anonymous.get("/api/courses")).json()
     assert [course["lesson_count"] for course in page["items"]] == [6] * COURSES
     assert [tuple(row) for row in await sql.fetch(JOURNEYS)] == before
+
+
+async def everything(sql: asyncpg.Connection) -> list[list[tuple[Any, ...]]]:
+    """All that the seed may touch, and how much was announced."""
+    tables = ("courses", "modules", "lessons", "enrollments", "quiz_attempts", "certificates")
+    ignored = "- 'search' - 'file_id' - 'file_attempts' - 'file_due_at' - 'certificate_url'"  # made in the background
+    queries = [f"SELECT (to_jsonb(t) {ignored})::text FROM {table} AS t ORDER BY id" for table in tables]
+    queries.append("SELECT count(*) FROM course_outbox")
+    return [[tuple(row) for row in await sql.fetch(query)] for query in queries]
+
+
+async def find_user(sql: asyncpg.Connection, name: str) -> int:
+    user_id: int = await sql.fetchval("SELECT id FROM users WHERE email = $1", f"{name}@demo.smartcourse.example")
+    return user_id
+
+
+async def test_what_people_did_to_the_demo_since_is_left_alone(
+    settings: Settings, demo_people: None, sql: asyncpg.Connection, admin: Person, become: Become
+) -> None:
+    assert (await seed(settings)).returncode == 0
+    outlines = [(await admin.get(f"/api/courses/{id_}/modules")).json() for id_ in (1, 2, 3)]
+    for modules in outlines:
+        await admin.create_lesson(modules[0], "Added to read", position=1)
+        await admin.create_lesson(modules[1], "Added to answer", kind="quiz", body=QUIZ)
+    answer = await admin.patch("/api/courses/2", {"title": "Renamed"})
+    assert answer.status_code == 200, answer.text
+    suspended = await sql.fetchval("SELECT id FROM enrollments WHERE status = 'suspended'")
+    student4 = await become(Role.STUDENT, user_id=await find_user(sql, "student4"))
+    assert (await student4.post("/api/enrollments", {"course_id": 3})).status_code == 201
+    assert (await admin.post(f"/api/enrollments/{suspended}/reinstate")).status_code == 200
+    left = await everything(sql)
+    done = await seed(settings)
+    assert done.returncode == 0, done.stderr
+    assert await everything(sql) == left
+
+
+async def test_the_demo_outlives_its_instructors(
+    settings: Settings, demo_people: None, sql: asyncpg.Connection
+) -> None:
+    """One is anonymised, and user-service's seed makes another of their address; one teaches no more."""
+    assert (await seed(settings)).returncode == 0
+    await sql.execute("UPDATE users SET email = 'gone@example.org' WHERE id = $1", await find_user(sql, "instructor1"))
+    await add(sql, "instructor1", "instructor")
+    await sql.execute("UPDATE users SET role = 'student' WHERE id = $1", await find_user(sql, "instructor2"))
+    left = await everything(sql)
+    done = await seed(settings)
+    assert done.returncode == 0, done.stderr
+    assert await everything(sql) == left
+
+
+async def test_learners_come_as_far_as_a_changed_course_lets_them(
+    settings: Settings, demo_instructors: None, sql: asyncpg.Connection, admin: Person
+) -> None:
+    assert (await seed(settings)).returncode == 0
+    python = (await admin.get("/api/courses/1/modules")).json()
+    await admin.create_lesson(python[0], "Added to answer", kind="quiz", body=QUIZ, position=1)
+    await admin.patch("/api/courses/2", {"capacity": 1})
+    await admin.post("/api/courses/3/archive")
+    for number in range(1, 7):
+        await add(sql, f"student{number}", "student")
+    first, second = await seed(settings), await seed(settings)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "student1 comes no further: Course 1 is completed to 85.71 %" in first.stderr
+    assert "student1" not in second.stderr  # that journey is over
+    for done in (first, second):
+        assert "student3 stays at home: " in done.stderr  # there may be a place another time
+    states = [tuple(row) for row in await sql.fetch(JOURNEYS)]
+    assert [(who, percentage, attempts) for who, _, _, percentage, _, attempts in states] == [
+        ("student1", 85.71, 2),
+        ("student1", 16.66, 0),
+        ("student2", 28.57, 1),
+    ]
 
 
 async def test_the_seed_says_who_is_missing(settings: Settings, app: FastAPI) -> None:

@@ -57,10 +57,9 @@ class CourseRepository:
         query = select(Course).where(Course.id == course_id).with_for_update()
         return await self._session.scalar(query.execution_options(populate_existing=True))
 
-    async def find_by_title(self, title: str, *, instructor_id: int) -> Course | None:
-        """Return the oldest course of that person and title, or None."""
-        query = select(Course).where(Course.title == title, Course.instructor_id == instructor_id)
-        return await self._session.scalar(query.order_by(Course.id).limit(1))
+    async def find_by_slug(self, slug: str) -> Course | None:
+        """Return the course of that slug, or None. A slug stays with its course, whatever becomes of the rest."""
+        return await self._session.scalar(select(Course).where(Course.slug == slug))
 
     async def find_card(self, course_id: int) -> CourseCard | None:
         """Return the course with what its card shows, or None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from course_service.models import Course, Enrollment, EnrollmentStatus, users
@@ -41,6 +41,11 @@ class EnrollmentRepository:
         self._session.add(enrollment)
         await self._session.flush()
         await self._session.refresh(enrollment)
+
+    async def set_source(self, enrollment_id: int, source: str) -> None:
+        """Note where the enrollment comes from; nothing else of it changes."""
+        query = update(Enrollment).where(Enrollment.id == enrollment_id)
+        await self._session.execute(query.values(enrollment_source=source))
 
 
 def of_student(student_id: int, status: EnrollmentStatus | None) -> Select[Enrollment, Course]:

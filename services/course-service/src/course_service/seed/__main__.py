@@ -47,6 +47,7 @@ async def seed(settings: SeedSettings, arguments: argparse.Namespace) -> None:
         progress=ProgressService(database, publisher, clock),
         quizzes=QuizService(database, revisions, publisher, clock),
         certificates=CertificateService(database, publisher, clock, public_url=""),  # nobody is shown an address here
+        tell=tell,
     )
     try:
         if arguments.demo:

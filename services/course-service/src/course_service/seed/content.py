@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from course_service.schemas.course import CourseLevel
 from course_service.seed import quizzes
 from course_service.seed.quizzes import DemoQuiz
+from course_service.services.course import slug_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class DemoCourse:
     description: str
     level: CourseLevel
     modules: tuple[DemoModule, ...]
+
+    @property
+    def slug(self) -> str:
+        """What the course is known by, also when it was renamed."""
+        return slug_of(self.title)
 
 
 FIRST_INSTRUCTOR = "instructor1@demo.smartcourse.example"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from course_service.models import users
+from course_service.models import Course, users
 from course_service.repositories.course import CourseRepository
 from course_service.schemas.course import CourseCreate, CourseStatus
 from course_service.schemas.lesson import LessonCreate, LessonKind
@@ -32,8 +32,9 @@ class DemoInstructorMissingError(NotFoundError):
 class DemoSeed:
     """Writes the demo courses as their instructors would, through the same use cases.
 
-    Each step looks for what it would make, so an interrupted run is continued by the next. A demo course that is no
-    longer a draft is left alone: whatever happened to it since, somebody meant it.
+    A demo course is known by its slug, the one thing of it that nobody can change. One that is no longer its
+    instructor's draft is left alone: whatever happened to it since, somebody meant it. A draft is what an interrupted
+    run has left, and is continued.
     """
 
     database: Database
@@ -42,46 +43,66 @@ class DemoSeed:
     lessons: LessonService
 
     async def run(self) -> int:
-        """Return how many courses were published. Raises `DemoInstructorMissingError`."""
-        return sum([await self._seed_course(demo) for demo in DEMO_COURSES])
+        """Return how many courses were published.
 
-    async def _seed_course(self, demo: DemoCourse) -> bool:
-        author = await self.get_instructor(demo.instructor_email)
-        course_id = await self._find_draft_or_create(author, demo)
-        if course_id is None:
-            return False
+        Raises:
+            DemoInstructorMissingError: there is no demo course yet, and nobody to write one. Where there is one, an
+                instructor who is gone or teaches no more is no error: somebody meant that, too.
+        """
+        known = [await self._find(demo) for demo in DEMO_COURSES]
+        authors = [await self._find_instructor(demo.instructor_email) for demo in DEMO_COURSES]
+        if not any(known):
+            for demo, author in zip(DEMO_COURSES, authors, strict=True):
+                if author is None:
+                    raise DemoInstructorMissingError(demo.instructor_email)
+        published = 0
+        for demo, course, author in zip(DEMO_COURSES, known, authors, strict=True):
+            if author is not None and (course is None or _is_draft_of(course, author)):
+                await self._write(author, demo, course.id if course else await self._begin(author, demo))
+                published += 1
+        return published
+
+    async def get_instructor(self, email: str) -> UserIdentity:
+        """Return a demo instructor. Raises `DemoInstructorMissingError`."""
+        author = await self._find_instructor(email)
+        if author is None:
+            raise DemoInstructorMissingError(email)
+        return author
+
+    async def _write(self, author: UserIdentity, demo: DemoCourse, course_id: int) -> None:
+        """Add what the draft lacks, and publish it."""
         known = {module.title: module for module in await self.modules.outline(author, course_id)}
         for demo_module in demo.modules:
             module = known.get(demo_module.title) or await self.modules.create(
                 author, course_id, ModuleCreate(title=demo_module.title)
             )
-            await self._seed_lessons(author, module, demo_module)
+            await self._write_lessons(author, module, demo_module)
         await self.courses.publish(author, course_id)
-        return True
 
-    async def _seed_lessons(self, author: UserIdentity, module: ModuleOutline, demo: DemoModule) -> None:
+    async def _write_lessons(self, author: UserIdentity, module: ModuleOutline, demo: DemoModule) -> None:
         known = {lesson.title for lesson in module.lessons}
         for lesson in _lessons(demo):
             if lesson.title not in known:
                 await self.lessons.create(author, module.course_id, module.id, lesson)
 
-    async def get_instructor(self, email: str) -> UserIdentity:
-        """Return a demo instructor. Raises `DemoInstructorMissingError`."""
+    async def _begin(self, author: UserIdentity, demo: DemoCourse) -> int:
+        new = CourseCreate(title=demo.title, description=demo.description, level=demo.level, language="en")
+        return (await self.courses.create(author, new)).id
+
+    async def _find(self, demo: DemoCourse) -> Course | None:
+        async with self.database.read() as session:
+            return await CourseRepository(session).find_by_slug(demo.slug)
+
+    async def _find_instructor(self, email: str) -> UserIdentity | None:
         async with self.database.read() as session:
             user_id = await session.scalar(
                 select(users.c.id).where(users.c.email == email, users.c.role == "instructor")
             )
-        if user_id is None:
-            raise DemoInstructorMissingError(email)
-        return UserIdentity(user_id=user_id, role=Role.INSTRUCTOR, session_id=None)
+        return None if user_id is None else UserIdentity(user_id=user_id, role=Role.INSTRUCTOR, session_id=None)
 
-    async def _find_draft_or_create(self, author: UserIdentity, demo: DemoCourse) -> int | None:
-        async with self.database.read() as session:
-            course = await CourseRepository(session).find_by_title(demo.title, instructor_id=author.user_id)
-        if course is not None:
-            return course.id if course.status == CourseStatus.DRAFT else None
-        new = CourseCreate(title=demo.title, description=demo.description, level=demo.level, language="en")
-        return (await self.courses.create(author, new)).id
+
+def _is_draft_of(course: Course, author: UserIdentity) -> bool:
+    return course.status == CourseStatus.DRAFT and course.instructor_id == author.user_id
 
 
 def _lessons(demo: DemoModule) -> Iterator[LessonCreate]:

@@ -153,6 +153,11 @@ def _facts(course: Course) -> dict[str, Any]:
     }
 
 
+def slug_of(title: str) -> str:
+    """Return the slug that a course of that title gets, unless another has it."""
+    return slugify(title, max_length=MAX_SLUG_CHARACTERS) or "course"
+
+
 async def _free_slug(courses: CourseRepository, title: str) -> str:
-    slug = slugify(title, max_length=MAX_SLUG_CHARACTERS) or "course"
+    slug = slug_of(title)
     return f"{slug}-{secrets.token_hex(4)}" if await courses.is_slug_taken(slug) else slug
