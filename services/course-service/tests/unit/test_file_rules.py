@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from course_service.core.file_types import is_allowed, type_of
 from course_service.core.filenames import content_disposition, safe_filename
@@ -42,10 +46,42 @@ def test_a_filename_that_is_too_long_keeps_its_extension() -> None:
     assert len(safe_filename("x." + "y" * 400)) == 255
 
 
-def test_a_filename_is_told_in_ascii_and_whole() -> None:
-    assert content_disposition("notes.pdf") == 'attachment; filename="notes.pdf"'
-    assert content_disposition("Café.pdf") == "attachment; filename=\"Cafe.pdf\"; filename*=UTF-8''Caf%C3%A9.pdf"
-    assert content_disposition("講義.pdf") == "attachment; filename=\"pdf\"; filename*=UTF-8''%E8%AC%9B%E7%BE%A9.pdf"
+@pytest.mark.parametrize(
+    ("name", "plain", "extended"),
+    [
+        ("notes.pdf", "notes.pdf", None),
+        ("Café.pdf", "Cafe.pdf", "Caf%C3%A9.pdf"),
+        ("講義.pdf", "pdf", "%E8%AC%9B%E7%BE%A9.pdf"),
+        ("講義", "file", "%E8%AC%9B%E7%BE%A9"),
+        # What becomes a quote, a backslash or a slash when it is taken apart for ASCII.
+        ("a\uff02; filename=\uff02evil.exe", "a_; filename=_evil.exe", "a%EF%BC%82%3B%20filename%3D%EF%BC%82evil.exe"),
+        ("x\uff3c", "file", "x%EF%BC%BC"),
+        ("\uff0e\uff0e\uff0fetc", "etc", "%EF%BC%8E%EF%BC%8E%EF%BC%8Fetc"),
+        ("\u2100.txt", "c.txt", "%E2%84%80.txt"),
+    ],
+)
+def test_a_filename_is_told_in_ascii_and_whole(name: str, plain: str, extended: str | None) -> None:
+    assert safe_filename(name) == name
+    whole = f"; filename*=UTF-8''{extended}" if extended else ""
+    assert content_disposition(name) == f'attachment; filename="{plain}"{whole}'
+
+
+HEADER = re.compile(
+    r"""attachment; filename="(?P<plain>[ !#-\[\]-~]+)"(?:; filename\*=UTF-8''(?P<whole>[\w.~%-]+))?""", re.ASCII
+)
+
+
+UNFOLDS = st.sampled_from("\uff02\uff3c\uff0f\uff0e\u2100\uff1a\u2025\ufe68 .a")
+"""Characters whose plain forms a header or a file system would misread, and some beside them."""
+
+
+@given(st.text(max_size=300) | st.lists(UNFOLDS | st.characters(), max_size=20).map("".join))
+def test_whatever_a_file_is_called_the_header_names_one_file_and_no_folder(sent: str) -> None:
+    name = safe_filename(sent)
+    told = HEADER.fullmatch(content_disposition(name))
+    assert told is not None
+    assert unquote(told["whole"] or told["plain"]) == name
+    assert safe_filename(told["plain"]) == told["plain"]
 
 
 def office_document() -> bytes:

@@ -28,7 +28,10 @@ def safe_filename(name: str) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """Return the header (RFC 6266) by which a client saves a file under `name`, which `safe_filename` has made."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip(". ") or "file"
+    """Return the header (RFC 6266) by which a client saves a file under `name`, which `safe_filename` has made.
+
+    The plain form is made safe again: taking characters apart for ASCII makes quotes and slashes of their wide forms.
+    """
+    plain = safe_filename(unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode())
     extended = f"; filename*=UTF-8''{quote(name, safe='')}" if plain != name else ""
     return f'attachment; filename="{plain}"{extended}'
