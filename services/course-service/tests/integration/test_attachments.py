@@ -337,3 +337,37 @@ async def test_without_mongodb_files_are_503_and_what_is_known_of_them_is_told(
     finally:
         mongo_server.start()
     assert (await instructor.get(made["content_url"])).content == PDF
+
+
+async def test_a_file_that_is_in_its_lesson_is_told_so_though_mongodb_goes_away_before_it_is_settled(
+    instructor: Person,
+    course: dict[str, Any],
+    lesson: dict[str, Any],
+    stores: Any,
+    sql: asyncpg.Connection,
+    mongo_server: MongoServer,
+) -> None:
+    """The course is locked while the file arrives, so MongoDB goes after the file is whole and before its row is."""
+    lock = sql.transaction()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n' + b"x" * 10_000
+        await lock.start()
+        await sql.execute("SELECT 1 FROM courses WHERE id = $1 FOR UPDATE", course["id"])
+        yield b"\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    path = f"/api/lessons/{lesson['id']}/attachments"
+    arriving = asyncio.create_task(instructor.client.post(path, content=body(), headers=headers))
+    async with asyncio.timeout(30):
+        while await counts(stores) != [1, 1, 1]:  # noqa: ASYNC110 - MongoDB tells nobody
+            await asyncio.sleep(0.02)
+    mongo_server.stop()
+    try:
+        await lock.rollback()
+        answer = await arriving
+    finally:
+        mongo_server.start()
+    assert answer.status_code == 201, answer.text
+    assert [row["id"] for row in await sql.fetch("SELECT id FROM attachments")] == [answer.json()["id"]]
+    assert (await instructor.get(answer.json()["content_url"])).content == b"x" * 10_000

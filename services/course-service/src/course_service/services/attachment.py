@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +26,7 @@ from course_service.repositories.file import FileRepository, StoredFile
 from course_service.schemas.attachment import AttachmentDetail
 from course_service.services.gate import get_course_to_edit, get_readable_lesson, get_visible_lesson
 from shared.database import Database
+from shared.exceptions.base import UnavailableError
 from shared.identity import Identity, UserIdentity
 from shared.utils.datetime import Clock
 
@@ -80,7 +82,8 @@ class AttachmentService:
         except TimeoutError:
             raise UploadTooSlowError(MAX_UPLOAD_SECONDS) from None
         attachment = await self._refer(author, lesson_id, stored, filename, content_type)
-        await self._files.settle(stored.id)
+        with suppress(UnavailableError):  # the file is in the lesson; the collector settles what is not settled here
+            await self._files.settle(stored.id)
         return _detail(attachment)
 
     async def of_lesson(self, viewer: Identity, lesson_id: int) -> list[AttachmentDetail]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import structlog
 
@@ -17,6 +18,7 @@ from shared.database import Database
 from shared.events.backoff import backoff_seconds
 from shared.events.cancellation import is_cancelled
 from shared.events.wakeup import Wakeup
+from shared.exceptions.base import UnavailableError
 from shared.utils.datetime import Clock
 
 CLAIM_SECONDS = 60
@@ -98,7 +100,8 @@ class CertificateMaker:
             )
         if is_ours:
             metrics.CERTIFICATES_MADE.inc()
-            await self._files.settle(stored.id)
+            with suppress(UnavailableError):  # it is made; the collector settles what is not settled here
+                await self._files.settle(stored.id)
         else:
             await self._files.delete(stored.id)
 
