@@ -19,6 +19,7 @@ import asyncpg
 import pypdfium2
 import pytest
 import zxingcpp
+from bson import ObjectId
 from course_certificates import certified, pdf_of
 from course_people import Person, problem
 from killed_maker import STEPS
@@ -29,7 +30,7 @@ from course_service.core import metrics
 from course_service.core.mongodb import MongoDB
 from course_service.printing.printer import Printer
 from course_service.repositories.certificate import CertificateRepository
-from course_service.repositories.file import CHUNKS, FILES, UNSETTLED, FileRepository
+from course_service.repositories.file import CHUNK_BYTES, CHUNKS, FILES, UNSETTLED, FileRepository
 from course_service.services import certificate_file
 from course_service.services.certificate_file import CLAIM_SECONDS, CertificateMaker
 from course_service.services.file_collector import FileCollector
@@ -293,15 +294,35 @@ async def test_a_file_is_sent_to_be_saved_and_is_known_by_its_tag(instructor: Pe
     assert (part.status_code, part.content) == (206, b"%PDF-")
 
 
-async def test_a_file_that_was_lost_is_made_anew(instructor: Person, student: Person, app: Any) -> None:
+@pytest.mark.parametrize("lost", [[FILES], [CHUNKS], [FILES, CHUNKS]], ids=" and ".join)
+async def test_a_file_that_was_lost_is_made_anew(
+    lost: list[str], instructor: Person, student: Person, settings: Settings
+) -> None:
     certificate = await certified(instructor, student)
     before = await pdf_of(student, certificate)
-    await app.state.files.delete(before.headers["ETag"].strip('"'))
+    mongodb = MongoDB(settings.mongodb_url.get_secret_value())
+    file_id = ObjectId(before.headers["ETag"].strip('"'))
+    for name in lost:
+        await mongodb.database[name].delete_many({"_id" if name == FILES else "files_id": file_id})
     path = f"/api/certificates/{certificate['id']}/pdf"
     assert (await student.get(path)).status_code == 202
     after = await pdf_of(student, certificate)
     assert after.headers["ETag"] != before.headers["ETag"]
     assert after.content.startswith(b"%PDF-")
+    assert await mongodb.database[FILES].count_documents({"_id": file_id}) == 0
+    assert await mongodb.database[CHUNKS].count_documents({"files_id": file_id}) == 0
+    await mongodb.close()
+
+
+async def test_a_file_that_lost_any_of_its_chunks_is_not_whole(workshop: Workshop) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x" * (2 * CHUNK_BYTES + 1)
+
+    for number in range(3):
+        stored = await workshop.files.add(parts(), filename="a", content_type="text/plain", at=workshop.clock.now())
+        assert await workshop.files.find_size(stored.id) == 2 * CHUNK_BYTES + 1
+        await workshop.mongodb.database[CHUNKS].delete_one({"files_id": ObjectId(stored.id), "n": number})
+        assert await workshop.files.find_size(stored.id) is None
 
 
 async def test_without_mongodb_a_certificate_is_given_and_its_file_is_503(

@@ -110,6 +110,7 @@ async def get_certificate_pdf(
                 request, files, Download(file_id, f"{certificate.certificate_number}.pdf", PDF, size_bytes)
             )
         await certificates.replace_file(certificate_id, file_id)
+        await files.delete(file_id)  # what is left of it
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS), "Cache-Control": "no-store"}
     return JSONResponse(certificate.model_dump(mode="json"), status.HTTP_202_ACCEPTED, headers)
 

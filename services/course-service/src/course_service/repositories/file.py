@@ -100,10 +100,14 @@ class FileRepository:
             await self._unsettled.delete_one({"_id": _id})
 
     async def find_size(self, file_id: str) -> int | None:
-        """Return how many bytes the file has, or None if there is none."""
+        """Return how many bytes the file has, or None if it is not there, or not whole."""
+        _id = ObjectId(file_id)
         with unavailable_if_away(WHAT):
-            document = await self._files.find_one({"_id": ObjectId(file_id)}, {"length": True})
-        return None if document is None else int(document["length"])
+            document = await self._files.find_one({"_id": _id}, {"length": True})
+            chunks = await self._chunks.count_documents({"files_id": _id})
+        if document is None or chunks * CHUNK_BYTES < document["length"]:
+            return None
+        return int(document["length"])
 
     async def read(self, file_id: str, span: Span) -> AsyncIterator[bytes]:
         """Yield these bytes of the file, a chunk at a time; no cursor stays open while a slow reader takes its time.
