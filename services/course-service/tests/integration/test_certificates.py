@@ -80,6 +80,32 @@ async def test_what_was_completed_is_certified_whatever_was_added_since(instruct
     assert (await ask(student, enrollment)).status_code == 201
 
 
+async def test_who_has_done_everything_but_has_no_access_is_told_what_to_do(
+    instructor: Person, student: Person, sql: asyncpg.Connection
+) -> None:
+    course = await instructor.publish_course()
+    module = course["modules"][0]
+    second = await instructor.create_lesson(module, "The second")
+    enrollment = await student.enroll(course)
+    await student.complete(module["lessons"][0])
+    pending = "UPDATE enrollments SET payment_status = 'pending' WHERE id = $1"
+    await sql.execute(pending, enrollment["id"])
+    await instructor.delete(f"{lessons_of(module)}/{second['id']}")
+
+    async def refused() -> str:
+        problem_ = problem(await ask(student, enrollment), 409)
+        assert problem_["type"] == "urn:smartcourse:problem:enrollment-not-open"
+        assert (problem_["course_id"], problem_["enrollment_id"]) == (course["id"], enrollment["id"])
+        return str(problem_["detail"])
+
+    assert "payment" in await refused()
+    await sql.execute("UPDATE enrollments SET payment_status = NULL")
+    assert (await student.delete(f"/api/enrollments/{enrollment['id']}")).status_code == 204
+    assert "enroll again" in await refused()
+    await student.enroll(course)
+    assert (await ask(student, enrollment)).status_code == 201
+
+
 async def test_instructor_and_admin_may_ask_for_a_student(
     instructor: Person, student: Person, admin: Person, become: Become
 ) -> None:

@@ -292,6 +292,19 @@ class CourseNotCompletedError(ConflictError):
         )
 
 
+class EnrollmentNotOpenError(ConflictError):
+    """All that the course requires is done, but the enrollment grants no access, so the course is not completed."""
+
+    slug = "enrollment-not-open"
+    title = "The enrollment does not count at the moment"
+
+    def __init__(self, enrollment_id: int, *, course_id: int, remedy: str) -> None:
+        super().__init__(
+            f"Every required lesson of course {course_id} is completed, but enrollment {enrollment_id} {remedy}.",
+            extra={"course_id": course_id, "enrollment_id": enrollment_id},
+        )
+
+
 class NoSuchAttachmentError(NotFoundError):
     """There is no such file, or none that this person may know of."""
 

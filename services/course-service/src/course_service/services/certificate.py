@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from course_service.core.certificate import CODE, certificate_number, grade_of, verification_code
 from course_service.core.errors import (
     CourseNotCompletedError,
+    EnrollmentNotOpenError,
     EnrollmentSuspendedError,
     NoSuchCertificateError,
     UnknownCodeError,
@@ -51,6 +52,7 @@ class CertificateService:
             NoSuchEnrollmentError
             EnrollmentSuspendedError: a suspended student gets none; one that was given stays.
             CourseNotCompletedError: lessons that are required now are still to do.
+            EnrollmentNotOpenError: none is, but the enrollment was dropped, or is not paid for.
         """
         async with self._database.begin() as session:
             enrollment = await get_enrollment(session, viewer, enrollment_id, for_update=True)
@@ -171,7 +173,12 @@ async def _new_certificate(
 
 async def _not_completed(
     certificates: CertificateRepository, enrollment: Enrollment, standing: Standing
-) -> CourseNotCompletedError:
+) -> CourseNotCompletedError | EnrollmentNotOpenError:
+    if standing.is_complete:
+        remedy = f"is not paid for (its payment is {enrollment.payment_status}): ask again when it is"
+        if enrollment.status == EnrollmentStatus.DROPPED:
+            remedy = "was dropped: enroll again, then ask again"
+        return EnrollmentNotOpenError(enrollment.id, course_id=enrollment.course_id, remedy=remedy)
     missing = await certificates.titles(standing.missing_lessons)
     return CourseNotCompletedError(enrollment.course_id, percentage=float(standing.percentage), missing=missing)
 
