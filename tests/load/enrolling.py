@@ -1,14 +1,17 @@
 """1,000 people ask for 100 places at the same moment: exactly 100 get one, and how long each waits for the answer.
 
-Beside a bare Starlette + asyncpg handler that locks, counts and inserts. Writes build/bench/enrolling.json.
+Beside a bare Starlette + asyncpg handler that locks, counts and inserts; either side is two processes, each of which is
+asked by half of the people: what keeps the capacity must hold across processes. Writes build/bench/enrolling.json.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 import httpx
@@ -18,6 +21,7 @@ from tests.load.harness import ROUNDS, Stores, row, serving, stores, write
 
 PLACES = 100
 ASKING = 1000
+PROCESSES = 2
 GOAL = 3.0
 TARGET = "/api/enrollments"
 FILL = f"""
@@ -33,26 +37,27 @@ INSERT INTO courses (title, slug, instructor_id, status, published_at, capacity)
 """
 
 
-async def storm(at: Stores, address: str, *, course_id: int) -> list[float]:
+async def storm(at: Stores, addresses: Sequence[str], *, course_id: int) -> list[float]:
     """Return each request's latency in milliseconds. Raises AssertionError unless exactly `PLACES` got in."""
     statuses: Counter[int] = Counter()
 
     async def ask(client: httpx.AsyncClient, student: int) -> float:
         headers = signed_headers(at.identity_key, method="POST", target=TARGET, user_id=student, role=Role.STUDENT)
+        address = addresses[student % len(addresses)]
         began = time.perf_counter()
-        answer = await client.post(TARGET, json={"course_id": course_id}, headers=headers)
+        answer = await client.post(f"{address}{TARGET}", json={"course_id": course_id}, headers=headers)
         statuses[answer.status_code] += 1
         return (time.perf_counter() - began) * 1000
 
     limits = httpx.Limits(max_connections=ASKING, max_keepalive_connections=ASKING)
-    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
         latencies = await asyncio.gather(*(ask(client, student) for student in range(1, ASKING + 1)))
     if statuses != {201: PLACES, 409: ASKING - PLACES}:
-        raise AssertionError(f"{address}: {PLACES} places and {ASKING} asking gave {dict(statuses)}")
+        raise AssertionError(f"{addresses}: {PLACES} places and {ASKING} asking gave {dict(statuses)}")
     return latencies
 
 
-async def contest(at: Stores, addresses: dict[str, str]) -> dict[str, list[list[float]]]:
+async def contest(at: Stores, addresses: Mapping[str, Sequence[str]]) -> dict[str, list[list[float]]]:
     """Return the latencies of each round by side; both take turns, each round at a course of its own."""
     connection = await asyncpg.connect(at.database.admin_url)
     rounds: dict[str, list[list[float]]] = {name: [] for name in addresses}
@@ -74,13 +79,14 @@ def percentile(rounds: list[list[float]], share: int) -> float:
 
 
 def main() -> None:
-    with stores() as at:
-        environment = at.environment("course")
-        with (
-            serving("course_service.main:app", environment) as ours,
-            serving("tests.load.bare:app", environment) as bare,
-        ):
-            rounds = asyncio.run(contest(at, {"ours": ours, "bare": bare}))
+    with contextlib.ExitStack() as stack:
+        at = stack.enter_context(stores())
+        sides = {"ours": "course_service.main:app", "bare": "tests.load.bare:app"}
+        addresses = {
+            name: [stack.enter_context(serving(application, at.environment("course"))) for _ in range(PROCESSES)]
+            for name, application in sides.items()
+        }
+        rounds = asyncio.run(contest(at, addresses))
     rows = []
     for share in (50, 99):
         mine, its = percentile(rounds["ours"], share), percentile(rounds["bare"], share)

@@ -59,17 +59,25 @@ async def app(settings: Settings, database: TestDatabase, clock: FixedClock) -> 
 
 
 @pytest.fixture
+async def replica(app: FastAPI, settings: Settings, clock: FixedClock) -> AsyncIterator[FastAPI]:
+    """The service once more, over the same datastores: what is kept in a process's memory is not shared with `app`."""
+    service = build(settings, clock=clock)
+    async with service.router.lifespan_context(service):
+        yield service
+
+
+@pytest.fixture
 async def become(
     app: FastAPI, sql: asyncpg.Connection, clock: FixedClock
 ) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
-    """Become somebody: `await become(Role.INSTRUCTOR)`."""
+    """Become somebody: `await become(Role.INSTRUCTOR)`; `at` names another replica that serves them."""
     clients: list[httpx.AsyncClient] = []
 
-    async def become(role: Role, *, user_id: int | None = None) -> Person:
+    async def become(role: Role, *, user_id: int | None = None, at: FastAPI = app) -> Person:
         if role is not Role.ANONYMOUS and user_id is None:
             user_id = await insert_user(sql, role)
         auth = GatewayAuth(IDENTITY_KEY, user_id=user_id, role=role, clock=clock)
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://course-service", auth=auth)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(at), base_url="http://course-service", auth=auth)
         clients.append(client)
         return Person(user_id, client)
 

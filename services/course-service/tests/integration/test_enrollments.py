@@ -9,11 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 from course_people import Person, events, lessons_of, problem
+from fastapi import FastAPI
 
 from shared.identity import Role
 from shared.utils.datetime import FixedClock
 
 Become = Callable[..., Awaitable[Person]]
+Crowd = Callable[[int], Awaitable[list[Person]]]
 
 
 def kind(document: dict[str, Any]) -> str:
@@ -88,17 +90,62 @@ async def test_a_malformed_wish_is_refused(student: Person, wish: dict[str, Any]
     problem(await student.post("/api/enrollments", wish), 422)
 
 
+@pytest.fixture
+def crowd(become: Become, app: FastAPI, replica: FastAPI) -> Crowd:
+    """So many students, served by two replicas: only the database is between those."""
+
+    async def crowd(size: int) -> list[Person]:
+        return [await become(Role.STUDENT, at=(app, replica)[number % 2]) for number in range(size)]
+
+    return crowd
+
+
 async def test_100_parallel_requests_for_10_places_fill_exactly_10(
-    instructor: Person, become: Become, sql: asyncpg.Connection
+    instructor: Person, crowd: Crowd, sql: asyncpg.Connection
 ) -> None:
     course = await instructor.publish_course(capacity=10)
-    people = [await become(Role.STUDENT) for _ in range(100)]
-    answers = await asyncio.gather(*(enroll(person, course) for person in people))
+    answers = await asyncio.gather(*(enroll(person, course) for person in await crowd(100)))
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(201), statuses.count(409)) == (10, 90)
     assert {kind(answer.json()) for answer in answers if answer.status_code == 409} == {"course-full"}
     assert await sql.fetchval("SELECT count(*) FROM enrollments WHERE status <> 'dropped'") == 10
     assert len(await events(sql, "enrollment.created")) == 10
+
+
+async def queued(sql: asyncpg.Connection, size: int) -> None:
+    """Wait until so many requests wait for the course that this connection has locked."""
+    waiting = "SELECT count(DISTINCT pid) FROM pg_locks WHERE locktype = 'tuple' AND relation = 'courses'::regclass"
+    async with asyncio.timeout(10):
+        while await sql.fetchval(waiting) < size:  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_the_last_place_is_taken_once_though_two_replicas_are_asked_for_it(
+    instructor: Person, crowd: Crowd, sql: asyncpg.Connection
+) -> None:
+    """Both have come as far as they can without the course's lock before either goes on."""
+    course, people = await instructor.publish_course(capacity=1), await crowd(2)
+    async with sql.transaction():
+        await sql.execute("SELECT 1 FROM courses WHERE id = $1 FOR UPDATE", course["id"])
+        asking = [asyncio.create_task(enroll(person, course)) for person in people]
+        await queued(sql, 2)
+    assert sorted([(await answer).status_code for answer in asking]) == [201, 409]
+
+
+async def test_a_capacity_that_was_lowered_at_another_replica_holds_for_who_asked_before(
+    instructor: Person, student: Person, become: Become, replica: FastAPI, sql: asyncpg.Connection
+) -> None:
+    course = await instructor.publish_course(capacity=2)
+    await student.enroll(course)
+    elsewhere, late = await become(Role.INSTRUCTOR, user_id=instructor.id, at=replica), await become(Role.STUDENT)
+    async with sql.transaction():
+        await sql.execute("SELECT 1 FROM courses WHERE id = $1 FOR UPDATE", course["id"])
+        lowering = asyncio.create_task(elsewhere.patch(f"/api/courses/{course['id']}", {"capacity": 1}))
+        await queued(sql, 1)
+        asking = asyncio.create_task(enroll(late, course))
+        await queued(sql, 2)
+    assert (await lowering).status_code == 200
+    assert kind(problem(await asking, 409)) == "course-full"
 
 
 async def test_a_crowd_that_waits_for_one_course_keeps_nobody_else_waiting(
@@ -128,10 +175,10 @@ async def test_one_person_who_asks_20_times_at_once_is_enrolled_once(
 
 
 async def test_dropping_and_enrolling_at_once_never_exceeds_the_capacity(
-    instructor: Person, become: Become, sql: asyncpg.Connection
+    instructor: Person, crowd: Crowd, sql: asyncpg.Connection
 ) -> None:
     course = await instructor.publish_course(capacity=3)
-    people = [await become(Role.STUDENT) for _ in range(12)]
+    people = await crowd(12)
 
     async def come_and_go(person: Person) -> None:
         for _ in range(4):
