@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import httpx
@@ -121,22 +122,27 @@ def test_an_instructor_teaches_and_learners_earn_certificates(
     platform: Platform, course: Course, admin: Person, collector: Collector
 ) -> None:
     learner, other, late = Traced(platform.new_student()), platform.new_student(), platform.new_student()
-    enrollment = enroll_to_capacity(course, learner, other, late)
+    enrollment, others_enrollment = enroll_to_capacity(course, learner, other, late)
     learn(course, learner, enrollment)
+    pass_at_once(course, other)
     certificate = certify(platform, learner, enrollment)
+    others_certificate = certify(platform, other, others_enrollment)
+    resume_download(other, others_certificate)
     told(platform, learner, course)
-    revoke(platform, admin, learner, certificate)
+    revoke(platform, admin, learner, course, certificate)
+    assert verify(platform, others_certificate)["is_valid"] is True
+    assert verify(platform, others_certificate)["revoked_at"] is None
     one_trace(collector, learner.trace_id)
 
 
-def enroll_to_capacity(course: Course, learner: Traced, other: Person, late: Person) -> int:
-    """Two of three find a place; the third is told that the course is full."""
+def enroll_to_capacity(course: Course, learner: Traced, other: Person, late: Person) -> tuple[int, int]:
+    """Two of three find a place, and have an enrollment each; the third is told that the course is full."""
     enrollment: int = created(learner.post("/api/enrollments", {"course_id": course.id}))["id"]
-    created(other.post("/api/enrollments", {"course_id": course.id}))
+    others: int = created(other.post("/api/enrollments", {"course_id": course.id}))["id"]
     assert "full" in problem(late.post("/api/enrollments", {"course_id": course.id}), 409)["type"]
     mine = learner.get("/api/enrollments/my-courses").json()["items"]
     assert [item["id"] for item in mine] == [enrollment]
-    return enrollment
+    return enrollment, others
 
 
 def learn(course: Course, learner: Traced, enrollment: int) -> None:
@@ -152,7 +158,12 @@ def learn(course: Course, learner: Traced, enrollment: int) -> None:
     assert (float(progress["completion_percentage"]), progress["status"]) == (100.0, "completed")
 
 
-def certify(platform: Platform, learner: Traced, enrollment: int) -> dict[str, Any]:
+def pass_at_once(course: Course, person: Person) -> None:
+    assert person.post(f"/api/lessons/{course.lesson_id}/complete").status_code == 200
+    assert created(person.post(f"/api/quizzes/{course.quiz_id}/submit", RIGHT))["is_passed"] is True
+
+
+def certify(platform: Platform, learner: Traced | Person, enrollment: int) -> dict[str, Any]:
     """One certificate however often it is asked for; its file comes soon; anybody can verify it."""
     certificate = created(learner.post(f"/api/enrollments/{enrollment}/certificate"))
     again = learner.post(f"/api/enrollments/{enrollment}/certificate")
@@ -163,34 +174,69 @@ def certify(platform: Platform, learner: Traced, enrollment: int) -> dict[str, A
         return answer.content if answer.status_code == 200 else None
 
     assert eventually(made, timeout_seconds=60, what="the certificate's file").startswith(b"%PDF-")
-    verified = platform.client.get(f"/api/certificates/verify/{certificate['verification_code']}")
-    assert (verified.status_code, verified.json()["is_valid"]) == (200, True)
+    assert verify(platform, certificate)["is_valid"] is True
     problem(platform.client.get("/api/certificates/verify/no-such-code-0123456789"), 404)
     return certificate
+
+
+def verify(platform: Platform, certificate: dict[str, Any]) -> dict[str, Any]:
+    """What anybody is told of the certificate."""
+    answer = platform.client.get(f"/api/certificates/verify/{certificate['verification_code']}")
+    assert answer.status_code == 200, answer.text
+    verified: dict[str, Any] = answer.json()
+    assert verified["certificate_number"] == certificate["certificate_number"]
+    return verified
+
+
+def resume_download(person: Person, certificate: dict[str, Any]) -> None:
+    """A part of a file comes through the gateway as a part, and the rest as the rest."""
+    path = f"/api/certificates/{certificate['id']}/pdf"
+    whole = person.get(path).content
+    parts = [person.get(path, headers={"Range": each}) for each in ("bytes=0-4", "bytes=5-")]
+    assert [part.status_code for part in parts] == [206, 206]
+    assert [part.headers["Content-Range"] for part in parts] == [
+        f"bytes 0-4/{len(whole)}",
+        f"bytes 5-{len(whole) - 1}/{len(whole)}",
+    ]
+    assert b"".join(part.content for part in parts) == whole
 
 
 def told(platform: Platform, learner: Traced, course: Course) -> None:
     """What happened is in the learner's list and in their mailbox."""
     eventually(lambda: notified(learner, "certificate"), timeout_seconds=30, what="the certificate's notification")
-
-    def certified() -> list[dict[str, Any]]:
-        return [mail for mail in mails(platform, learner.person.email) if course.title in str(mail)]
-
-    eventually(certified, timeout_seconds=30, what=f"mails about {course.title}")
+    mailed(platform, learner, f"You are enrolled in {course.title}")
+    mailed(platform, learner, f"Your certificate for {course.title}")
 
 
-def revoke(platform: Platform, admin: Person, learner: Traced, certificate: dict[str, Any]) -> None:
-    """A revoked certificate says so, with its reason, to whoever verifies it, and to its owner."""
+def mailed(platform: Platform, learner: Traced, subject: str) -> None:
+    """A mail with exactly that subject is in the learner's mailbox."""
+
+    def found() -> list[dict[str, Any]]:
+        return [mail for mail in mails(platform, learner.person.email) if mail["subject"] == subject]
+
+    eventually(found, timeout_seconds=30, what=f'the mail "{subject}"')
+
+
+def revoke(platform: Platform, admin: Person, learner: Traced, course: Course, certificate: dict[str, Any]) -> None:
+    """A revoked certificate says so, with date and reason, to whoever verifies it, and to its owner."""
     path = f"/api/certificates/{certificate['id']}"
     problem(learner.post(f"{path}/revoke", {"reason": "I may not."}), 403)
-    assert admin.post(f"{path}/revoke", {"reason": "It was a trial."}).status_code == 200
-    verified = platform.client.get(f"/api/certificates/verify/{certificate['verification_code']}").json()
-    assert (verified["is_valid"], verified["revoked_reason"]) == (False, "It was a trial.")
+    answer = admin.post(f"{path}/revoke", {"reason": "It was a trial."})
+    assert answer.status_code == 200, answer.text
+    revoked_at = answer.json()["revoked_at"]
+    assert datetime.fromisoformat(revoked_at).date() >= date.fromisoformat(certificate["issue_date"])
+    verified = verify(platform, certificate)
+    assert [verified[name] for name in ("is_valid", "revoked_at", "revoked_reason")] == [
+        False,
+        revoked_at,
+        "It was a trial.",
+    ]
     eventually(
         lambda: [item for item in notified(learner, "certificate") if "revoked" in str(item)],
         timeout_seconds=30,
         what="the notification of the revocation",
     )
+    mailed(platform, learner, f"Your certificate for {course.title} was revoked")
 
 
 def one_trace(collector: Collector, trace_id: str) -> None:
