@@ -192,19 +192,45 @@ async def test_the_seed_says_who_is_missing(settings: Settings, app: FastAPI) ->
     assert "instructor1@demo.smartcourse.example" in done.stderr
 
 
-async def test_the_same_command_makes_any_number_of_courses_and_enrolls_learners(
-    settings: Settings, demo_instructors: None, sql: asyncpg.Connection, anonymous: Person
-) -> None:
+@pytest.fixture
+async def load_learners(demo_instructors: None, sql: asyncpg.Connection) -> None:
     for number in range(1, 6):
         await add(sql, f"learner-{number:07}", "student", domain="load")
-    for wanted in ("4", "6"):
-        done = await seed(settings, "--courses", wanted, "--learners", "5")
+
+
+async def test_the_same_command_makes_any_number_of_courses_and_enrolls_learners_in_three_each(
+    settings: Settings, load_learners: None, sql: asyncpg.Connection, anonymous: Person
+) -> None:
+    for courses, learners in (("4", "4"), ("6", "5"), ("6", "5")):
+        done = await seed(settings, "--courses", courses, "--learners", learners)
         assert done.returncode == 0, done.stderr
-    assert (await anonymous.get("/api/courses")).json()["total"] == 6
-    assert await sql.fetchval("SELECT count(DISTINCT student_id) FROM enrollments") == 5
-    assert (
-        await sql.fetchval("SELECT min(n) FROM (SELECT count(*) AS n FROM enrollments GROUP BY student_id) AS t") >= 3
-    )
+        page = (await anonymous.get("/api/courses")).json()
+        assert page["total"] == int(courses)
+        assert {(each["module_count"], each["lesson_count"]) for each in page["items"]} == {(2, 8)}
+        taken = await sql.fetch("SELECT count(*) AS n FROM enrollments GROUP BY student_id")
+        assert [row["n"] for row in taken] == [3] * int(learners)
+
+
+async def test_an_interrupted_load_course_is_continued(
+    settings: Settings, load_learners: None, sql: asyncpg.Connection, anonymous: Person
+) -> None:
+    assert (await seed(settings, "--courses", "2")).returncode == 0
+    draft = "UPDATE courses SET status = 'draft', published_at = NULL WHERE slug = 'load-course-000002' RETURNING id"
+    last = "SELECT max(l.id) FROM lessons l JOIN modules m ON m.id = l.module_id WHERE m.course_id = $1"
+    await sql.execute(f"DELETE FROM lessons WHERE id = ({last})", await sql.fetchval(draft))
+    assert (await seed(settings, "--courses", "2")).returncode == 0
+    page = (await anonymous.get("/api/courses")).json()
+    assert [each["lesson_count"] for each in page["items"]] == [8, 8]
+    assert await sql.fetchval("SELECT count(*) FROM courses") == 2
+
+
+async def test_load_learners_who_were_not_made_are_asked_for(
+    settings: Settings, load_learners: None, sql: asyncpg.Connection
+) -> None:
+    done = await seed(settings, "--courses", "1", "--learners", "6")
+    assert done.returncode == 1
+    assert "5 of 6 load learners: run `python -m user_service.seed --learners 6` first" in done.stderr
+    assert await sql.fetchval("SELECT count(*) FROM courses") == 0
 
 
 async def test_asking_for_nothing_is_a_mistake(settings: Settings) -> None:

@@ -57,8 +57,8 @@ class DemoSeed:
                     raise DemoInstructorMissingError(demo.instructor_email)
         published = 0
         for demo, course, author in zip(DEMO_COURSES, known, authors, strict=True):
-            if author is not None and (course is None or _is_draft_of(course, author)):
-                await self._write(author, demo, course.id if course else await self._begin(author, demo))
+            if author is not None and (course is None or is_draft_of(course, author)):
+                await self.write(author, demo, course)
                 published += 1
         return published
 
@@ -69,8 +69,9 @@ class DemoSeed:
             raise DemoInstructorMissingError(email)
         return author
 
-    async def _write(self, author: UserIdentity, demo: DemoCourse, course_id: int) -> None:
-        """Add what the draft lacks, and publish it."""
+    async def write(self, author: UserIdentity, demo: DemoCourse, draft: Course | None) -> None:
+        """Add what the author's draft lacks, all if there is none, and publish it."""
+        course_id = draft.id if draft else await self._begin(author, demo)
         known = {module.title: module for module in await self.modules.outline(author, course_id)}
         for demo_module in demo.modules:
             module = known.get(demo_module.title) or await self.modules.create(
@@ -101,7 +102,8 @@ class DemoSeed:
         return None if user_id is None else UserIdentity(user_id=user_id, role=Role.INSTRUCTOR, session_id=None)
 
 
-def _is_draft_of(course: Course, author: UserIdentity) -> bool:
+def is_draft_of(course: Course, author: UserIdentity) -> bool:
+    """Return whether the author has begun the course and not published it."""
     return course.status == CourseStatus.DRAFT and course.instructor_id == author.user_id
 
 

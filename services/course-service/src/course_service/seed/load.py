@@ -10,19 +10,20 @@ from typing import TypeVar
 from sqlalchemy import select
 
 from course_service.models import Course, Enrollment, users
-from course_service.schemas.course import CourseCreate
-from course_service.schemas.lesson import LessonCreate, LessonKind
-from course_service.schemas.module import ModuleCreate
-from course_service.seed.content import FIRST_INSTRUCTOR
-from course_service.seed.demo import DemoSeed
+from course_service.schemas.course import CourseLevel, CourseStatus
+from course_service.seed.content import FIRST_INSTRUCTOR, DemoCourse, DemoLesson, DemoModule
+from course_service.seed.demo import DemoSeed, is_draft_of
 from course_service.seed.quizzes import VALUES
+from course_service.services.course import slug_of
 from course_service.services.enrollment import EnrollmentService
 from shared.database import Database
+from shared.exceptions.base import NotFoundError
 from shared.identity import Role, UserIdentity
 
 LEARNERS = "learner-%@load.smartcourse.example"
+TITLE = "Load course"
 MODULES = 2
-LESSONS = 3
+LESSONS = tuple(DemoLesson(f"Lesson {number}", duration_minutes=1, body="Text. " * 100) for number in (1, 2, 3))
 COURSES_A_LEARNER = 3
 AT_ONCE = 8
 
@@ -30,9 +31,22 @@ T = TypeVar("T")
 Tell = Callable[[str], None]
 
 
+class LoadLearnersMissingError(NotFoundError):
+    """The load learners come from user-service's seed."""
+
+    def __init__(self, *, wanted: int, found: int) -> None:
+        super().__init__(
+            f"There are {found} of {wanted} load learners: run `python -m user_service.seed --learners {wanted}` first."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class LoadSeed:
-    """Makes what is missing of so many courses, and enrolls so many of user-service's load learners in three each."""
+    """Makes what is missing of so many courses, and enrolls so many of user-service's load learners in three each.
+
+    Running it again, also with other numbers, makes only what is missing then: an interrupted course is continued, and
+    a learner who has three courses gets no other.
+    """
 
     database: Database
     demo: DemoSeed
@@ -40,53 +54,40 @@ class LoadSeed:
     tell: Tell
 
     async def run(self, *, courses: int, learners: int) -> None:
-        """Make them. Raises `DemoInstructorMissingError`."""
+        """Make them. Raises `DemoInstructorMissingError`, `LoadLearnersMissingError`."""
         author = await self.demo.get_instructor(FIRST_INSTRUCTOR)
-        known = await self._courses(author)
-        missing = [title for title in map(_title, range(1, courses + 1)) if title not in known]
-        await self._all("courses", missing, lambda title: self._make_course(author, title))
-        ids = sorted((await self._courses(author)).values())
-        people = await self._learners(learners)
-        await self._all("learners", list(enumerate(people)), lambda each: self._enroll(*each, ids))
-
-    async def _make_course(self, author: UserIdentity, title: str) -> None:
-        course = await self.demo.courses.create(author, CourseCreate(title=title, description="For load tests."))
-        for number in range(1, MODULES + 1):
-            module = await self.demo.modules.create(author, course.id, ModuleCreate(title=f"Module {number}"))
-            for lesson in range(1, LESSONS + 1):
-                text = LessonCreate(title=f"Lesson {lesson}", body="Text. " * 100, is_published=True)
-                await self.demo.lessons.create(author, course.id, module.id, text)
-            quiz = LessonCreate(title="Quiz", kind=LessonKind.QUIZ, body=VALUES.body, is_published=True)
-            await self.demo.lessons.create(author, course.id, module.id, quiz)
-        await self.demo.courses.publish(author, course.id)
+        people = await self._get_learners(learners)
+        known = await self._courses()
+        wanted = [(course, known.get(course.slug)) for course in map(_course, range(1, courses + 1))]
+        missing = [(course, draft) for course, draft in wanted if draft is None or is_draft_of(draft, author)]
+        await self._all("courses", missing, lambda each: self.demo.write(author, *each))
+        public = [course.id for course in (await self._courses()).values() if course.status == CourseStatus.PUBLISHED]
+        await self._all("learners", list(enumerate(people)), lambda each: self._enroll(*each, public))
 
     async def _enroll(self, number: int, student: UserIdentity, courses: list[int]) -> None:
-        """Three courses, spread evenly over all."""
-        wanted = (
-            {courses[(number * COURSES_A_LEARNER + step) % len(courses)] for step in range(COURSES_A_LEARNER)}
-            if courses
-            else set()
-        )
+        """As many courses as the learner lacks, spread evenly over all."""
+        first = number * COURSES_A_LEARNER
+        wanted = {courses[(first + step) % len(courses)] for step in range(COURSES_A_LEARNER)} if courses else set()
         async with self.database.read() as session:
             query = select(Enrollment.course_id).where(Enrollment.student_id == student.user_id)
             taken = set(await session.scalars(query))
-        for course_id in sorted(wanted - taken):
+        lacking = max(COURSES_A_LEARNER - len(taken), 0)
+        for course_id in sorted(wanted - taken)[:lacking]:
             await self.enrollments.enroll(student, course_id)
 
-    async def _courses(self, author: UserIdentity) -> dict[str, int]:
-        """Return the ids of the load courses that are public, by title; an interrupted one is made anew."""
+    async def _courses(self) -> dict[str, Course]:
+        """Return the load courses of all states by their slugs, the oldest first."""
         async with self.database.read() as session:
-            query = select(Course.title, Course.id).where(
-                Course.instructor_id == author.user_id, Course.status == "published", Course.title.like("Load course %")
-            )
-            return dict((await session.execute(query)).tuples().all())
+            query = select(Course).where(Course.slug.like(f"{slug_of(TITLE)}-%")).order_by(Course.id)
+            return {course.slug: course for course in await session.scalars(query)}
 
-    async def _learners(self, count: int) -> list[UserIdentity]:
+    async def _get_learners(self, count: int) -> list[UserIdentity]:
         async with self.database.read() as session:
             query = select(users.c.id).where(users.c.email.like(LEARNERS)).order_by(users.c.email).limit(count)
-            return [
-                UserIdentity(user_id=id_, role=Role.STUDENT, session_id=None) for id_ in await session.scalars(query)
-            ]
+            ids = (await session.scalars(query)).all()
+        if len(ids) < count:
+            raise LoadLearnersMissingError(wanted=count, found=len(ids))
+        return [UserIdentity(user_id=id_, role=Role.STUDENT, session_id=None) for id_ in ids]
 
     async def _all(self, what: str, items: list[T], make: Callable[[T], Awaitable[None]]) -> None:
         """Do it for all, some at a time, and tell now and then how far it is."""
@@ -105,5 +106,11 @@ class LoadSeed:
         self.tell(f"{len(items)} {what} made")
 
 
-def _title(number: int) -> str:
-    return f"Load course {number:06}"
+def _course(number: int) -> DemoCourse:
+    return DemoCourse(
+        instructor_email=FIRST_INSTRUCTOR,
+        title=f"{TITLE} {number:06}",
+        description="For load tests.",
+        level=CourseLevel.BEGINNER,
+        modules=tuple(DemoModule(f"Module {each}", LESSONS, VALUES) for each in range(1, MODULES + 1)),
+    )
