@@ -20,9 +20,9 @@ from course_service.services.certificate import CertificateService
 from course_service.services.certificate_file import CertificateMaker
 from course_service.services.course import CourseService
 from course_service.services.enrollment import EnrollmentService
-from course_service.services.file_collector import FileCollector
 from course_service.services.lesson import LessonService
 from course_service.services.module import ModuleService
+from course_service.services.orphan_collector import FileCollector, RevisionCollector
 from course_service.services.progress import ProgressService
 from course_service.services.quiz import QuizService
 from shared.app import create_app
@@ -39,9 +39,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     database = Database(settings, application_name=settings.service_name)
     mongodb = MongoDB(settings.mongodb_url.get_secret_value())
     broker = make_broker(settings)
-    files = FileRepository(mongodb)
+    files, revisions = FileRepository(mongodb), RevisionRepository(mongodb)
     maker = CertificateMaker(database, files, Printer(), clock, public_url=settings.public_url)
-    collector = FileCollector(database, files, clock)
+    collectors = [FileCollector(database, files, clock), RevisionCollector(database, revisions, clock)]
     relay = OutboxRelay(engine=database.engine, broker=broker, service="course")
 
     @asynccontextmanager
@@ -59,11 +59,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         routers=ROUTERS,
         checks={"mongodb": mongodb.ping},
         database=database,
-        tasks=[relay.run, maker.run, collector.run],
+        tasks=[relay.run, maker.run, *(collector.run for collector in collectors)],
         lifespan=connections,
         clock=clock,
     )
-    publisher, revisions = OutboxPublisher(), RevisionRepository(mongodb)
+    publisher = OutboxPublisher()
     app.state.courses = CourseService(database, publisher, clock)
     app.state.modules = ModuleService(database, clock)
     app.state.lessons = LessonService(database, revisions, clock)

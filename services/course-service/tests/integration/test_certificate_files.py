@@ -33,7 +33,7 @@ from course_service.repositories.certificate import CertificateRepository
 from course_service.repositories.file import CHUNK_BYTES, CHUNKS, FILES, UNSETTLED, FileRepository
 from course_service.services import certificate_file
 from course_service.services.certificate_file import CLAIM_SECONDS, CertificateMaker
-from course_service.services.file_collector import FileCollector
+from course_service.services.orphan_collector import FileCollector
 from shared.database import Database
 from shared.testing.servers import MongoServer, TestDatabase
 from shared.utils.datetime import FixedClock

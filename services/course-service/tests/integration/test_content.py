@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from course_people import Person, lessons_of, problem
+from course_people import QUIZ, RIGHT, Person, lessons_of, problem
+from fastapi import FastAPI
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
+from course_service.repositories.revision import UNSETTLED
+from course_service.services.orphan_collector import RevisionCollector
 from shared.testing.servers import MongoServer
+from shared.utils.datetime import FixedClock
 
 
 @pytest.fixture
@@ -120,6 +125,79 @@ async def test_who_may_not_write_leaves_no_revision(
     problem(await other_instructor.patch(path, {"body": "x"}), 404)
     problem(await instructor.patch(path, {"body": "x"}, headers={"If-Match": '"9"'}), 412)
     assert await revisions.count_documents({}) == count
+
+
+@pytest.fixture
+async def unsettled(revisions: AsyncCollection[dict[str, Any]]) -> AsyncCollection[dict[str, Any]]:
+    """The notes of revisions that are not known to be a lesson's, none at first."""
+    notes = revisions.database[UNSETTLED]
+    await notes.delete_many({})
+    return notes
+
+
+async def collect_later(app: FastAPI, clock: FixedClock) -> None:
+    clock.advance(timedelta(hours=2))
+    await RevisionCollector(app.state.database, app.state.lessons._revisions, clock).collect()
+
+
+async def test_a_body_that_never_became_a_lessons_is_collected(
+    app: FastAPI,
+    instructor: Person,
+    clock: FixedClock,
+    revisions: AsyncCollection[dict[str, Any]],
+    unsettled: AsyncCollection[dict[str, Any]],
+) -> None:
+    course = await instructor.publish_course()
+    path = f"{lessons_of(course['modules'][0])}/{course['modules'][0]['lessons'][0]['id']}"
+    before = await revisions.count_documents({})
+    problem(await instructor.patch(path, {"body": "Lost.", "is_published": False}), 409)
+    assert await revisions.count_documents({}) == before + 1
+    clock.advance(timedelta(minutes=50))
+    await RevisionCollector(app.state.database, app.state.lessons._revisions, clock).collect()
+    assert await revisions.count_documents({}) == before + 1  # it could still be on its way
+    await collect_later(app, clock)
+    assert await revisions.count_documents({}) == before
+    assert await unsettled.count_documents({}) == 0
+    assert (await instructor.get(path)).json()["body"] == "Read this."
+
+
+async def test_a_body_that_was_a_lessons_is_kept_also_if_it_could_not_be_settled_then(
+    app: FastAPI,
+    instructor: Person,
+    clock: FixedClock,
+    revisions: AsyncCollection[dict[str, Any]],
+    unsettled: AsyncCollection[dict[str, Any]],
+) -> None:
+    module = await instructor.create_module((await instructor.create_course())["id"])
+    lesson = await instructor.create_lesson(module)
+    path, ids = f"{lessons_of(module)}/{lesson['id']}", [lesson["revision_id"]]
+    for body in ("Second.", "Third."):
+        assert await unsettled.count_documents({}) == 0
+        await unsettled.insert_one({"_id": ObjectId(ids[-1]), "started_at": clock.now()})  # as if it were away
+        ids.append((await instructor.patch(path, {"body": body})).json()["revision_id"])
+    await unsettled.insert_one({"_id": ObjectId(ids[-1]), "started_at": clock.now()})
+    await collect_later(app, clock)
+    assert await unsettled.count_documents({}) == 0
+    assert await revisions.count_documents({"_id": {"$in": [ObjectId(id_) for id_ in ids]}}) == 3
+
+
+async def test_a_body_that_is_not_a_lessons_any_more_is_kept_for_the_attempts_it_graded(
+    app: FastAPI,
+    instructor: Person,
+    student: Person,
+    clock: FixedClock,
+    revisions: AsyncCollection[dict[str, Any]],
+    unsettled: AsyncCollection[dict[str, Any]],
+) -> None:
+    course = await instructor.publish_course()
+    quiz = await instructor.create_lesson(course["modules"][0], "Quiz", kind="quiz", body=QUIZ)
+    await student.enroll(course)
+    await student.submit(quiz, RIGHT)
+    await instructor.patch(f"{lessons_of(course['modules'][0])}/{quiz['id']}", {"body": QUIZ | {"passing_score": 10}})
+    graded = ObjectId(quiz["revision_id"])
+    await unsettled.insert_one({"_id": graded, "started_at": clock.now()})
+    await collect_later(app, clock)
+    assert await revisions.count_documents({"_id": graded}) == 1
 
 
 async def test_a_body_of_another_kind_is_refused(instructor: Person) -> None:

@@ -16,3 +16,4 @@ CERTIFICATE_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 FILES_COLLECTED = Counter("smartcourse_files_collected", "Files deleted because nothing had come to refer to them")
+REVISIONS_COLLECTED = Counter("smartcourse_revisions_collected", "Bodies deleted because they never became a lesson's")

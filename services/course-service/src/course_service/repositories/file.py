@@ -13,6 +13,7 @@ from pymongo import ASCENDING
 
 from course_service.core.mongodb import Document, MongoDB, unavailable_if_away
 from course_service.core.ranges import Span
+from course_service.repositories.unsettled import Unsettled
 from shared.exceptions.base import UnavailableError
 
 CHUNK_BYTES = 255 * 1024
@@ -40,7 +41,7 @@ class FileRepository:
     """Adds and reads files; there is no way to change one.
 
     A file is noted in `fs.unsettled` before its first byte is written, and taken out when the row that refers to it
-    is committed (`settle`). So whatever is interrupted in between is found without looking at all files.
+    is committed (`settle`).
 
     PyMongo's own GridFS is not used for writing: it collects 48 MB before it sends any.
 
@@ -50,7 +51,7 @@ class FileRepository:
     def __init__(self, mongodb: MongoDB) -> None:
         self._files = mongodb.database[FILES]
         self._chunks = mongodb.database[CHUNKS]
-        self._unsettled = mongodb.database[UNSETTLED]
+        self._unsettled = Unsettled(mongodb.database[UNSETTLED], what=WHAT)
         self._is_indexed = False
 
     async def add(self, parts: AsyncIterator[bytes], *, filename: str, content_type: str, at: datetime) -> StoredFile:
@@ -59,9 +60,8 @@ class FileRepository:
         When a part can't be had, what was written is removed, and the error goes on.
         """
         file_id = ObjectId()
-        with unavailable_if_away(WHAT):
-            await self._index()
-            await self._unsettled.insert_one({"_id": file_id, "started_at": at})
+        await self._index()
+        await self._unsettled.note(file_id, at=at)
         try:
             size_bytes, sha256 = await self._write(file_id, parts)
             document: Document = {
@@ -82,14 +82,11 @@ class FileRepository:
 
     async def settle(self, file_id: str) -> None:
         """Note that a committed row refers to the file."""
-        with unavailable_if_away(WHAT):
-            await self._unsettled.delete_one({"_id": ObjectId(file_id)})
+        await self._unsettled.settle(file_id)
 
     async def unsettled(self, *, before: datetime, limit: int) -> list[str]:
         """Return the ids of files begun before that time that no row was said to refer to, the oldest first."""
-        with unavailable_if_away(WHAT):
-            found = self._unsettled.find({"started_at": {"$lt": before}}).sort("started_at", ASCENDING).limit(limit)
-            return [str(document["_id"]) for document in await found.to_list()]
+        return await self._unsettled.oldest(before=before, limit=limit)
 
     async def delete(self, file_id: str) -> None:
         """Remove a file that no row refers to, as much of it as was written."""
@@ -97,7 +94,7 @@ class FileRepository:
         with unavailable_if_away(WHAT):
             await self._files.delete_one({"_id": _id})
             await self._chunks.delete_many({"files_id": _id})
-            await self._unsettled.delete_one({"_id": _id})
+        await self._unsettled.settle(file_id)
 
     async def find_size(self, file_id: str) -> int | None:
         """Return how many bytes the file has, or None if it is not there, or not whole."""
@@ -143,6 +140,6 @@ class FileRepository:
 
     async def _index(self) -> None:
         if not self._is_indexed:
-            await self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
-            await self._unsettled.create_index([("started_at", ASCENDING)])
+            with unavailable_if_away(WHAT):
+                await self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
             self._is_indexed = True

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from course_service.core.progress import Required
-from course_service.models import Lesson, Module
+from course_service.models import Lesson, Module, QuizAttempt
 from course_service.repositories.ordering import placed, renumber
 
 Q = TypeVar("Q", bound=Select[Any])
@@ -75,6 +75,13 @@ class LessonRepository:
         """Return how many published lessons a course has."""
         query = _live(select(func.count()).select_from(Lesson))
         return await self._session.scalar(query.where(Module.course_id == course_id, Lesson.is_published)) or 0
+
+    async def referred_to(self, revision_ids: Collection[str]) -> set[str]:
+        """Return those of the revisions that a row refers to: a lesson, archived or not, or an attempt at a quiz."""
+        current = select(Lesson.current_revision_id).where(Lesson.current_revision_id.in_(revision_ids))
+        graded = select(QuizAttempt.revision_id).where(QuizAttempt.revision_id.in_(revision_ids))
+        found = await self._session.execute(current.union(graded))
+        return {revision_id for (revision_id,) in found}
 
     async def add(self, lesson: Lesson, *, position: int | None) -> None:
         """Insert `lesson` into its module at `position`, at the end if None."""

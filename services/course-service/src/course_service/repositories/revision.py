@@ -10,8 +10,10 @@ from bson import ObjectId
 
 from course_service.core.cache import LRUCache
 from course_service.core.mongodb import Document, MongoDB, unavailable_if_away
+from course_service.repositories.unsettled import Unsettled
 
-COLLECTION = "lesson_revisions"
+COLLECTION, UNSETTLED = "lesson_revisions", "lesson_revisions.unsettled"
+WHAT = "Lesson bodies"
 CACHE_BYTES = 8 * 1024 * 1024
 
 Body = str | dict[str, Any]
@@ -38,11 +40,16 @@ class MissingRevisionError(RuntimeError):
 class RevisionRepository:
     """Adds and reads revisions; there is no way to change one.
 
+    A revision is noted in `lesson_revisions.unsettled` before it is written, and taken out when it has become a
+    lesson's current one (`settle`). One that was current is history, and kept: whoever replaces a revision settles it
+    first, so that what is left unsettled and is not current never was.
+
     Raises `UnavailableError` (503) while MongoDB is away.
     """
 
     def __init__(self, mongodb: MongoDB) -> None:
         self._collection = mongodb.database[COLLECTION]
+        self._unsettled = Unsettled(mongodb.database[UNSETTLED], what=WHAT)
         self._cache: LRUCache[Body] = LRUCache(CACHE_BYTES)
 
     async def add(self, revision: Revision) -> str:
@@ -55,16 +62,31 @@ class RevisionRepository:
             "body": revision.body,
             "created_at": revision.created_at,
         }
-        with unavailable_if_away("Lesson bodies"):
+        await self._unsettled.note(document["_id"], at=revision.created_at)
+        with unavailable_if_away(WHAT):
             await self._collection.insert_one(document)
         return str(document["_id"])
+
+    async def settle(self, revision_id: str) -> None:
+        """Note that a lesson's committed row refers to the revision, or did."""
+        await self._unsettled.settle(revision_id)
+
+    async def unsettled(self, *, before: datetime, limit: int) -> list[str]:
+        """Return the ids of revisions begun before that time that no row was said to refer to, the oldest first."""
+        return await self._unsettled.oldest(before=before, limit=limit)
+
+    async def delete(self, revision_id: str) -> None:
+        """Remove a revision that no row has ever referred to."""
+        with unavailable_if_away(WHAT):
+            await self._collection.delete_one({"_id": ObjectId(revision_id)})
+        await self._unsettled.settle(revision_id)
 
     async def get_body(self, revision_id: str) -> Body:
         """Return the body of a revision. Raises `MissingRevisionError`."""
         cached = self._cache.find(revision_id)
         if cached is not None:
             return cached
-        with unavailable_if_away("Lesson bodies"):
+        with unavailable_if_away(WHAT):
             document = await self._collection.find_one({"_id": ObjectId(revision_id)}, {"body": True})
         if document is None:
             raise MissingRevisionError(revision_id)

@@ -34,7 +34,7 @@ MAX_ATTACHMENTS = 50
 """Of a lesson."""
 
 MAX_UPLOAD_SECONDS = 900
-"""Far less than `file_collector.MINIMUM_AGE`: what is still arriving is never collected."""
+"""Far less than `orphan_collector.MINIMUM_AGE`: what is still arriving is never collected."""
 
 FIELDS = AttachmentDetail.model_fields.keys() & Attachment.__table__.columns.keys()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -31,6 +32,7 @@ from course_service.services.gate import (
 from course_service.services.publication import check_still_publishable
 from course_service.services.quiz import get_definition
 from shared.database import Database
+from shared.exceptions.base import UnavailableError
 from shared.exceptions.problem import validation_errors
 from shared.identity import Identity, UserIdentity
 from shared.utils.datetime import Clock
@@ -49,7 +51,7 @@ class LessonService:
     """The use cases of lessons.
 
     A body is written to MongoDB between two transactions: the first finds out whether the author may write it, the
-    second points to it. When the second fails, the revision stays behind and nothing refers to it.
+    second points to it. When the second fails, the revision stays behind until it is collected.
 
     All raise `NoSuchCourseError` and `NoSuchModuleError`; those that write also `NotTheInstructorError` and
     `CourseArchivedError`; those that touch a body `UnavailableError` while MongoDB is away.
@@ -80,6 +82,7 @@ class LessonService:
                 updated_at=now,
             )
             await LessonRepository(session).add(lesson, position=new.position)
+        await self._settle(revision_id)
         return _detail(lesson, new.body)
 
     async def of_module(self, viewer: Identity, course_id: int, module_id: int) -> list[LessonSummary]:
@@ -127,6 +130,7 @@ class LessonService:
             check_version(lesson, expected_version)
             for name, value in changes.model_dump(exclude_unset=True, exclude={"body", "position"}).items():
                 setattr(lesson, name, value)
+            replaced = lesson.current_revision_id
             if changes.body is not None:
                 lesson.current_revision_id = revision_id
             if session.is_modified(lesson):
@@ -136,6 +140,8 @@ class LessonService:
                 await LessonRepository(session).move(lesson, changes.position)
             await session.flush()
             await check_still_publishable(session, course)
+        if changes.body is not None:
+            await self._settle(replaced, revision_id)
         if lesson.current_revision_id != revision_id:  # another author's new body came in between
             body = await self._revisions.get_body(lesson.current_revision_id)
         return _detail(lesson, body)
@@ -173,7 +179,14 @@ class LessonService:
         revision = Revision(
             lesson_id=lesson.id, author_id=author.user_id, kind=lesson.kind, body=body, created_at=self._clock.now()
         )
+        await self._revisions.settle(lesson.current_revision_id)
         return await self._revisions.add(revision), body
+
+    async def _settle(self, *revision_ids: str) -> None:
+        """Note what is committed; where MongoDB has gone away meanwhile, the collector or the next author does it."""
+        with suppress(UnavailableError):
+            for revision_id in revision_ids:
+                await self._revisions.settle(revision_id)
 
 
 async def _get_module_to_edit(session: AsyncSession, author: Identity, course_id: int, module_id: int) -> Module:
