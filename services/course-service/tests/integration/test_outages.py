@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import asyncpg
 import httpx
 from course_people import Person, lessons_of, problem
 from fastapi import FastAPI
@@ -25,14 +26,18 @@ async def test_ready_names_both_datastores(app: FastAPI) -> None:
 
 
 async def test_without_mongodb_bodies_are_503_and_the_catalogue_answers(
-    app: FastAPI, instructor: Person, anonymous: Person, mongo_server: MongoServer
+    app: FastAPI, instructor: Person, anonymous: Person, sql: asyncpg.Connection, mongo_server: MongoServer
 ) -> None:
     course = await instructor.publish_course("Still here")
     module = course["modules"][0]
+    rows = await sql.fetch("SELECT * FROM lessons")
     mongo_server.stop()
     try:
         problem(await instructor.get(f"{lessons_of(module)}/{module['lessons'][0]['id']}"), 503)
         problem(await instructor.post(lessons_of(module), {"title": "x", "body": "x"}), 503)
+        change = {"title": "x", "body": "x"}
+        problem(await instructor.patch(f"{lessons_of(module)}/{module['lessons'][0]['id']}", change), 503)
+        assert await sql.fetch("SELECT * FROM lessons") == rows  # no row is without its body
         assert (await anonymous.get("/api/courses")).json()["total"] == 1
         assert (await anonymous.get(f"/api/courses/{course['id']}")).status_code == 200
         assert (await ready(app)).status_code == 503
