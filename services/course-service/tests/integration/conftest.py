@@ -11,6 +11,7 @@ import pytest
 from course_people import Person
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from course_service.config import Settings
 from course_service.main import build
@@ -70,10 +71,10 @@ async def replica(app: FastAPI, settings: Settings, clock: FixedClock) -> AsyncI
 async def become(
     app: FastAPI, sql: asyncpg.Connection, clock: FixedClock
 ) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
-    """Become somebody: `await become(Role.INSTRUCTOR)`; `at` names another replica that serves them."""
+    """Become somebody: `await become(Role.INSTRUCTOR)`; `at` is who serves them, if not `app`."""
     clients: list[httpx.AsyncClient] = []
 
-    async def become(role: Role, *, user_id: int | None = None, at: FastAPI = app) -> Person:
+    async def become(role: Role, *, user_id: int | None = None, at: ASGIApp = app) -> Person:
         if role is not Role.ANONYMOUS and user_id is None:
             user_id = await insert_user(sql, role)
         auth = GatewayAuth(IDENTITY_KEY, user_id=user_id, role=role, clock=clock)

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import asyncpg
 import pytest
 from course_people import QUIZ, Person
+from course_tables import everything
 from fastapi import FastAPI
 
 from course_service.config import Settings
@@ -112,15 +112,6 @@ async def test_an_interrupted_seed_is_continued(
     page = (await anonymous.get("/api/courses")).json()
     assert [course["lesson_count"] for course in page["items"]] == [6] * COURSES
     assert [tuple(row) for row in await sql.fetch(JOURNEYS)] == before
-
-
-async def everything(sql: asyncpg.Connection) -> list[list[tuple[Any, ...]]]:
-    """All that the seed may touch, and how much was announced."""
-    tables = ("courses", "modules", "lessons", "enrollments", "quiz_attempts", "certificates")
-    ignored = "- 'search' - 'file_id' - 'file_attempts' - 'file_due_at' - 'certificate_url'"  # made in the background
-    queries = [f"SELECT (to_jsonb(t) {ignored})::text FROM {table} AS t ORDER BY id" for table in tables]
-    queries.append("SELECT count(*) FROM course_outbox")
-    return [[tuple(row) for row in await sql.fetch(query)] for query in queries]
 
 
 async def find_user(sql: asyncpg.Connection, name: str) -> int:
