@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -45,11 +46,17 @@ def mermaid(tables: list[dict[str, Any]]) -> str:
                 )
     for table in tables:
         lines.append(f"  {table['name']} {{")
-        for column in table["columns"]:
-            kind = column["type"].partition("(")[0].replace(" ", "_").replace("[]", "_array")
-            lines.append(f"    {kind} {column['name']} {', '.join(column['key'])}".rstrip())
+        lines += [
+            f"    {word(column['type'])} {column['name']} {', '.join(column['key'])}".rstrip()
+            for column in table["columns"]
+        ]
         lines.append("  }")
     return "\n".join([*lines, "```"])
+
+
+def word(kind: str) -> str:
+    """Return a column's type as the one word that Mermaid takes: `varchar(60)[]` → `varchar_array`."""
+    return re.sub(r"\(.*?\)", "", kind).replace("[]", "_array").replace(" ", "_")
 
 
 def page(table: dict[str, Any]) -> str:

@@ -27,8 +27,13 @@ def _table(table: sa.Table) -> dict[str, Any]:
         "name": table.name,
         "columns": [_column(column) for column in table.columns],
         "indexes": sorted(str(index.name) for index in table.indexes),
-        "checks": sorted(str(c.sqltext) for c in table.constraints if isinstance(c, sa.CheckConstraint)),
+        "checks": sorted(_sql(c.sqltext) for c in table.constraints if isinstance(c, sa.CheckConstraint)),
     }
+
+
+def _sql(expression: sa.ColumnElement[Any]) -> str:
+    """Return an expression as PostgreSQL is given it, values in their places."""
+    return str(expression.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
 
 
 def _column(column: sa.Column[Any]) -> dict[str, Any]:
