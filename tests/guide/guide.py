@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "SmartCourse-Week1-Implementation-Guide.md"
+SHA256 = "5667ce7220e8ec8a357efb4ba6c9d48824354eee5c5cd18874267d84d8a6f50d"
+"""Of the guide as its user wrote it: another text would ask for other things."""
 TREE_LINE = re.compile(r"^(?P<indent>(?:[│ ]   )*)(?:├── |└── )(?P<name>[^#\s]+)")
 
 
@@ -41,14 +43,14 @@ def services() -> list[str]:
 
 
 def rules() -> list[str]:
-    """Return the DOs and DON'Ts, each with its heading and number: `DO 1`, `DON'T 7`."""
+    """Return the DOs and DON'Ts with heading and number, as in `DO 2: Use HS256 algorithm for JWT tokens`."""
     found: list[str] = []
     heading = ""
     for line in section("10").splitlines():
         if line.startswith("### "):
             heading = line[4:].rstrip(":")
-        elif match := re.match(r"(\d+)\. ", line):
-            found.append(f"{heading} {match[1]}")
+        elif match := re.match(r"(\d+)\. [✅❌] (.+)", line):
+            found.append(f"{heading} {match[1]}: {match[2]}")
     return found
 
 

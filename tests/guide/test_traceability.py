@@ -6,6 +6,7 @@ The page `docs/traceability.md` is the record. These cases hold it to the guide'
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -49,6 +50,15 @@ def named_tests() -> Iterator[str]:
 def functions(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_the_guide_is_the_users_own_text_byte_for_byte() -> None:
+    assert hashlib.sha256(guide.GUIDE.read_bytes()).hexdigest() == guide.SHA256
+
+
+def test_each_rule_of_the_guide_is_read_with_its_words() -> None:
+    assert len(guide.rules()) == 18
+    assert guide.rules()[5] == "DO 6: Handle JWT verification ONLY in API Gateway"
 
 
 @pytest.mark.parametrize("demand", guide.demands())
