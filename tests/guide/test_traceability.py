@@ -9,8 +9,9 @@ import ast
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,13 @@ from . import guide
 from .guide import ROOT
 
 PAGE = ROOT / "docs" / "traceability.md"
+MEMBERS = {
+    "4.1": "shared",
+    "4.2": "services/user-service",
+    "4.3": "services/course-service",
+    "4.4": "services/api-gateway",
+}
+"""Those whose libraries the guide lists, by its section."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -91,26 +99,31 @@ def test_the_guides_directory_tree_stands(number: str, root: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize(
-    ("number", "member"),
-    [
-        ("4.1", "shared"),
-        ("4.2", "services/user-service"),
-        ("4.3", "services/course-service"),
-        ("4.4", "services/api-gateway"),
-    ],
-)
+@pytest.mark.parametrize(("number", "member"), MEMBERS.items())
 def test_the_guides_libraries_are_used_or_their_absence_is_decided(number: str, member: str) -> None:
     wanted = tomllib.loads(guide.section(number).split("```toml")[1].split("```")[0])["project"]
-    declared = declared_names(member) | declared_names("infrastructure") | declared_names("shared")
-    names = {name_of(entry) for entry in [*wanted["dependencies"], *wanted["optional-dependencies"]["dev"]]}
-    assert names - declared - departures().keys() == set()
+    running = names(project(member)["dependencies"]) | names(project("shared")["dependencies"])
+    developing = names(
+        entry for group in project("infrastructure")["optional-dependencies"].values() for entry in group
+    )
+    lacking = names(wanted["dependencies"]) - running
+    lacking |= names(wanted["optional-dependencies"]["dev"]) - developing
+    assert lacking == not_taken(Path(member).name), "docs/traceability.md, `Libraries not taken`, says otherwise"
 
 
-def declared_names(member: str) -> set[str]:
-    project = tomllib.loads((ROOT / member / "pyproject.toml").read_text("utf-8"))["project"]
-    groups = project.get("optional-dependencies", {}).values()
-    return {name_of(entry) for entry in [*project["dependencies"], *(each for group in groups for each in group)]}
+def not_taken(member: str) -> set[str]:
+    """Return the guide's libraries that a member does without by decision."""
+    rows = table("Libraries not taken")
+    return {name for members, libraries, *_ in rows if member in quoted(members) for name in quoted(libraries)}
+
+
+def project(member: str) -> dict[str, Any]:
+    told: dict[str, Any] = tomllib.loads((ROOT / member / "pyproject.toml").read_text("utf-8"))["project"]
+    return told
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    return {name_of(each) for each in requirements}
 
 
 def name_of(requirement: str) -> str:
@@ -120,7 +133,8 @@ def name_of(requirement: str) -> str:
 
 
 def test_every_departure_is_decided_in_an_adr() -> None:
-    for name, reason in departures().items():
+    libraries = {cell: reason for _, cell, _, reason in table("Libraries not taken")}
+    for name, reason in (libraries | departures()).items():
         links = re.findall(r"\((adr/[^)]+)\)", reason)
         assert links, f"{name}: which ADR decides it?"
         assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
