@@ -14,7 +14,7 @@ from shared.testing.servers import TestDatabase
 from shared.utils.datetime import SystemClock
 from shared.utils.hashing import verify_password
 from user_service.events.producer import AccountProducer
-from user_service.seed.seeding import AddressTakenError, Seeder
+from user_service.seed.accounts import AddressTakenError, Seeder
 from user_service.services.account import AccountService
 
 ADMIN = {"email": "admin@academy.local", "password": SecretStr("the first password")}

@@ -11,7 +11,7 @@ from shared.telemetry import configure_logging
 from shared.utils.datetime import SystemClock
 from user_service.config import SeedSettings
 from user_service.events.producer import AccountProducer
-from user_service.seed.seeding import AddressTakenError, Seeder
+from user_service.seed.accounts import AddressTakenError, Seeder
 from user_service.services.account import AccountService
 
 
