@@ -31,7 +31,7 @@ make check      lint, types, imports, scripts, Dockerfiles, generated files
 make test       checks, unit, integration and the core of the end-to-end cases (in a cluster of its own)
 make test-full  the same with all end-to-end cases
 make bench      the benchmarks, ours beside a rival
-make generate   write the files that are made from others
+make generate   write the files that are made from others; UPGRADE=1: with the newest versions that the pins may have
 make images     print every image of the project with the tag that its content gives it
 
 Variables: CLUSTER (smartcourse), HTTP_PORT (8080), NODES (1), IMAGES (upstream | offline; unset: probe)

@@ -1,8 +1,12 @@
-"""Files that are made from others: written by `make generate`, and held to be current by `make check`."""
+"""Files that are made from others: written by `make generate`, and held to be current by `make check`.
+
+`UPGRADE=1 make generate` also moves the pins in constraints.txt to the newest versions that the requirements allow.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,8 +44,8 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def constraints() -> str:
-    """Return `constraints.txt` as the members' requirements give it; pins that still fit are kept."""
+def constraints(*, upgrade: bool = False) -> str:
+    """Return `constraints.txt` as the members' requirements give it; pins that still fit are kept, unless `upgrade`."""
     target = ROOT / "build" / "constraints.txt"
     target.parent.mkdir(exist_ok=True)
     target.write_text((ROOT / "constraints.txt").read_text(encoding="utf-8"), encoding="utf-8")
@@ -49,13 +53,14 @@ def constraints() -> str:
         sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--generate-hashes", "--all-extras", "--no-header",
         "--python-version", "3.11", "--python-platform", PYTHON_PLATFORM,
         *[f"{member}/pyproject.toml" for member in MEMBERS], "--output-file", str(target),
+        *(["--upgrade"] if upgrade else []),
     )  # fmt: skip
     return target.read_text(encoding="utf-8")
 
 
-def contents() -> Iterator[tuple[Path, str]]:
+def contents(*, upgrade: bool = False) -> Iterator[tuple[Path, str]]:
     """Yield every generated file with what it should hold."""
-    yield ROOT / "constraints.txt", constraints()
+    yield ROOT / "constraints.txt", constraints(upgrade=upgrade)
     for path, module in GENERATED.items():
         yield ROOT / path, run(sys.executable, "-m", module)
     for folder, module in GENERATED_FOLDERS.items():
@@ -69,7 +74,7 @@ def stale() -> list[Path]:
 
 
 def main() -> int:
-    for path, text in contents():
+    for path, text in contents(upgrade=os.environ.get("UPGRADE") == "1"):
         current = path.exists() and path.read_text(encoding="utf-8") == text
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
