@@ -27,6 +27,18 @@ def commands(readme: str) -> str:
     return str(block)
 
 
+def settings(root: Path, name: str) -> dict[str, str]:
+    """Return the environment that the README's commands give its service, with the `.env` that lies in `root`."""
+    folder = root / "services" / name
+    text = commands((folder / "README.md").read_text())
+    lines = [line for line in text.splitlines() if re.match(r"export |source \.\./", line)]
+    own = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join([*lines, "env -0"])], cwd=folder, env=own, check=True, capture_output=True, text=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line)
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Return ours without our own virtual environment: `python`, put into `folder`, is what that one was made with."""
     programs = folder / "bin"
