@@ -38,6 +38,8 @@ class ByHand:
 
     root: Path
     env: dict[str, str]
+    metrics_port: int
+    """The gateway's; the services' READMEs turn theirs off."""
 
     def url(self, port: str) -> str:
         return f"http://127.0.0.1:{self.env[port]}"
@@ -85,9 +87,10 @@ def pip_settings(root: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def by_hand(root: Path, pip_settings: dict[str, str]) -> Iterator[ByHand]:
     """All services and the gateway, healthy."""
-    found = ByHand(root, env.assignments((root / ".env").read_text()))
+    found = ByHand(root, env.assignments((root / ".env").read_text()), metrics_port=free_port())
     ports = {written: found.env[port] for port, written in SERVICES.values()}
-    settings = environment(root) | pip_settings | {"GATEWAY_RUN_DIR": str(root / "gateway")}
+    own = {"GATEWAY_RUN_DIR": str(root / "gateway"), "METRICS_PORT": str(found.metrics_port)}
+    settings = environment(root) | pip_settings | own
     started: dict[str, Followed] = {}
     try:
         for names in ROUNDS:

@@ -48,6 +48,18 @@ def test_services_run_by_hand_make_the_whole_platform(by_hand: ByHand) -> None:
         assert platform.author_course(instructor)["status"] == "published"
 
 
+def test_a_browser_is_given_the_key_that_dotenv_has(by_hand: ByHand) -> None:
+    with httpx.Client(base_url=by_hand.url("GATEWAY_PORT"), timeout=30) as client:
+        person = Platform(client, admin={}).new_student()
+        assert person.get("/api/notifications/push/key").status_code == 200
+
+
+def test_the_gateways_health_and_metrics_are_on_the_port_that_it_is_told(by_hand: ByHand) -> None:
+    place = f"http://127.0.0.1:{by_hand.metrics_port}"
+    assert httpx.get(f"{place}/health/ready", timeout=10).status_code == 200
+    assert "smartcourse_" in httpx.get(f"{place}/metrics", timeout=10).text
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_an_edit_is_served_without_a_restart(by_hand: ByHand, name: str) -> None:
     health = f"{by_hand.url(SERVICES[name][0])}/health"
