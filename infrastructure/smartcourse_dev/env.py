@@ -84,6 +84,9 @@ def ensure(target: Path, source: Source) -> bool:
 
 
 def main() -> int:
-    changed = ensure(TARGET, catalogue.choose(Settings.from_environment().images))
+    source = catalogue.choose(Settings.from_environment().images)
+    changed = ensure(TARGET, source)
     print(f"{TARGET}: {'completed; what it said already stays' if changed else 'complete already'}")
+    if source is Source.OFFLINE:
+        print("It names images that are assembled here: `make compose` makes them.")
     return 0

@@ -9,7 +9,7 @@ import pytest
 
 from ..checkout import ROOT
 from .conftest import SERVICES
-from .readme import settings
+from .readme import SECTION, settings
 
 DOTENV = """\
 GATEWAY_PORT=18000
@@ -49,3 +49,11 @@ def test_mail_is_off_until_dotenv_names_a_server(checkout: Path) -> None:
     told = settings(checkout, "notification-service")
     assert told["SMTP_URL"] == "smtp://localhost:1025"
     assert told["SMTP_FROM"] == "SmartCourse <no-reply@example.org>"
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "api-gateway"])
+def test_a_readme_that_starts_datastores_says_what_makes_their_images(name: str) -> None:
+    section = SECTION.search((ROOT / "services" / name / "README.md").read_text())
+    assert section
+    assert "`docker compose up --detach " in section[1]
+    assert "`make compose`" in section[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import asyncpg
 import httpx
 import pytest
 
@@ -53,6 +54,17 @@ def test_a_service_answers_nobody_who_comes_past_the_gateway(running: Stack, por
     past = {"X-User-ID": "1", "X-User-Role": "admin"}
     path = {"USER_SERVICE_PORT": "/api/users", "COURSE_SERVICE_PORT": "/api/courses"}.get(port, "/api/notifications")
     assert httpx.get(f"{running.url(port)}{path}", headers=past).status_code in {401, 403}
+
+
+async def test_a_service_run_by_hand_reaches_postgresql_through_the_published_port(running: Stack) -> None:
+    place = {"host": "127.0.0.1", "port": int(running.env["POSTGRES_PORT"]), "database": running.env["POSTGRES_DB"]}
+    connection = await asyncpg.connect(user="user_a", password=running.env["USER_DB_PASSWORD"], **place, timeout=30)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM users") >= 1
+    finally:
+        await connection.close()
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(user="user_a", password="another", **place, timeout=30)
 
 
 def test_processes_are_not_root_and_cannot_write_to_their_image(running: Stack) -> None:

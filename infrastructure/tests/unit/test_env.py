@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pytest
+
 from smartcourse_dev import env
 from smartcourse_dev.catalogue import Source
 
@@ -70,3 +72,13 @@ def test_only_its_owner_can_read_the_file_also_one_that_others_could(tmp_path: P
 def test_images_are_named_only_where_none_can_be_pulled() -> None:
     assert env.images(Source.UPSTREAM) == {}
     assert env.images(Source.OFFLINE)["REDIS_IMAGE"] == "smartcourse.local/redis:7"
+
+
+@pytest.mark.parametrize(("source", "is_told"), [(Source.OFFLINE, True), (Source.UPSTREAM, False)])
+def test_who_cannot_pull_images_is_told_what_makes_them(
+    source: Source, is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(env, "TARGET", tmp_path / ".env")
+    monkeypatch.setenv("IMAGES", source.value)
+    assert env.main() == 0
+    assert ("make compose" in capsys.readouterr().out) is is_told
