@@ -3,3 +3,6 @@
 
 help up down status cluster compose skaffold env check test test-full bench generate images:
 	@$$(infrastructure/bootstrap) -m smartcourse_dev $@
+
+bench-%:
+	@$$(infrastructure/bootstrap) -m smartcourse_dev $@

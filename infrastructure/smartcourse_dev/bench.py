@@ -1,4 +1,8 @@
-"""`make bench`: every benchmark in tests/load, then one table of ours beside the rivals'; needs what `make up` made."""
+"""`make bench` and `make bench-<name>`: benchmarks in tests/load, then one table of ours beside the rivals'.
+
+Each is a module, `python -m tests.load.<name>`, that writes build/bench/<name>.json: a list of `{name, ours, rival,
+rival_name, unit, ratio, goal}`. All but `install` start what they measure; that one needs the cluster of `make up`.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,52 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from smartcourse_dev import programs
-from smartcourse_dev.cli import run_steps
+from smartcourse_dev.cli import console, run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
-BENCHMARKS = ["gateway", "reading", "login", "enrolling", "install"]
+BENCHMARKS = ("gateway", "reading", "login", "enrolling", "install")
 
 
-def table() -> Table:
+def result(name: str) -> Path:
+    return RESULTS / f"{name}.json"
+
+
+def table(names: Sequence[str]) -> Table:
+    """Return the rows of those benchmarks that wrote a result."""
     shown = Table("benchmark", "ours", "rival", "rival's name", "unit", "ratio", "goal", title="ours / rival, one run")
-    for name in BENCHMARKS:
-        for row in json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")):
-            figures = (
-                f"{row['ours']:.1f}",
-                f"{row['rival']:.1f}",
-                row["rival_name"],
-                row["unit"],
-                f"{row['ratio']:.2f}",
-            )
-            shown.add_row(row["name"], *figures, str(row["goal"]))
+    for path in filter(Path.exists, map(result, names)):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            figures = (f"{row['ours']:.1f}", f"{row['rival']:.1f}", row["rival_name"], row["unit"])
+            shown.add_row(row["name"], *figures, f"{row['ratio']:.2f}", str(row["goal"]))
     return shown
 
 
-def main() -> int:
-    if not run_steps(Console(), programs.steps()):
+def run(name: str, environment: dict[str, str]) -> bool:
+    """Run a benchmark; what it wrote another time is no result of this one."""
+    result(name).unlink(missing_ok=True)
+    command = [sys.executable, "-m", f"tests.load.{name}"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+def main(*names: str) -> int:
+    """Run the benchmarks named, or all; one that fails does not keep the others from running and being shown."""
+    wanted = names or BENCHMARKS
+    if unknown := [name for name in wanted if name not in BENCHMARKS]:
+        print(f"There is no benchmark {', '.join(unknown)}. One of: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    if not run_steps(console(), programs.steps()):
         return 1
     environment = os.environ | programs.environment()
-    for name in BENCHMARKS:
-        done = subprocess.run([sys.executable, "-m", f"tests.load.{name}"], cwd=ROOT, env=environment, check=False)
-        if done.returncode:
-            print(f"benchmark {name} failed (exit {done.returncode})", file=sys.stderr)
-            return done.returncode
-    Console().print(table())
-    return 0
+    failed = [name for name in wanted if not run(name, environment)]
+    console().print(table(wanted))
+    if failed:
+        hint = " `install` needs the cluster of `make up`." if "install" in failed else ""
+        print(f"Failed: {', '.join(failed)}; above is why.{hint}", file=sys.stderr)
+    return 1 if failed else 0

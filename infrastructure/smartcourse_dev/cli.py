@@ -30,7 +30,8 @@ make env        write .env for Compose and for services run by hand; what it say
 make check      lint, types, imports, scripts, Dockerfiles, generated files
 make test       checks, unit, integration and the core of the end-to-end cases (in a cluster of its own)
 make test-full  the same with all end-to-end cases
-make bench      the benchmarks, ours beside a rival
+make bench      the benchmarks, ours beside a rival; one of them: make bench-gateway, -reading, -login, -enrolling
+                or -install, which needs the cluster of make up
 make generate   write the files that are made from others; UPGRADE=1: with the newest versions that the pins may have
 make images     print every image of the project with the tag that its content gives it
 
@@ -145,12 +146,19 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=PIPE_WIDTH)
 
 
+def found(name: str) -> Callable[[Settings, Console], int] | None:
+    """Return the command of a name; `bench-<name>` is one of the benchmarks."""
+    verb, _, which = name.partition("-")
+    return elsewhere("bench", which) if verb == "bench" and which else COMMANDS.get(name)
+
+
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        sys.stderr.write(f"Which command? One of: {', '.join(COMMANDS)}\n")
+    command = found(arguments[0]) if len(arguments) == 1 else None
+    if command is None:
+        sys.stderr.write(f"Which command? One of: {', '.join(COMMANDS)}, bench-<name>\n")
         return 2
     try:
-        return COMMANDS[arguments[0]](Settings.from_environment(), console())
+        return command(Settings.from_environment(), console())
     except (SettingsError, StepError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
