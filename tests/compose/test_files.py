@@ -45,10 +45,19 @@ def test_every_secret_that_compose_demands_is_one_that_make_env_generates() -> N
 
 
 def test_every_variable_that_compose_reads_is_in_the_example() -> None:
-    texts = [(ROOT / file).read_text() for file in FILES["base"]]
+    texts = [(ROOT / file).read_text() for file in sorted({file for files in FILES.values() for file in files})]
+    assert len(texts) == 3
     read = {name for text in texts for name in re.findall(r"(?<!\$)\$\{(\w+)", text)} - {"COMPOSE_PROJECT_NAME"}
     explained = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert read <= explained
+    assert read - explained == set(), "add them to .env.example"
+
+
+def test_the_example_tells_secrets_that_are_demanded_from_those_that_are_not() -> None:
+    secrets = (ROOT / ".env.example").read_text().partition("---- secrets:")[2].partition("\n# ----")[0]
+    assert "but the last" in secrets.splitlines()[0]
+    *demanded, optional = re.findall(r"^([A-Z][A-Z0-9_]*)=$", secrets, re.MULTILINE)
+    assert sorted(demanded) == REQUIRED
+    assert optional == "VAPID_PRIVATE_KEY"
 
 
 def test_services_names_and_ports_are_the_guides(stack: Stack) -> None:
