@@ -10,6 +10,13 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "SmartCourse-Week1-Implementation-Guide.md"
 SHA256 = "5667ce7220e8ec8a357efb4ba6c9d48824354eee5c5cd18874267d84d8a6f50d"
 """Of the guide as its user wrote it: another text would ask for other things."""
+PYPROJECTS = {
+    "4.1": "shared",
+    "4.2": "services/user-service",
+    "4.3": "services/course-service",
+    "4.4": "services/api-gateway",
+}
+"""The members whose pyproject.toml the guide writes down, by its section."""
 TREE_LINE = re.compile(r"^(?P<indent>(?:[│ ]   )*)(?:├── |└── )(?P<name>[^#\s]+)")
 
 

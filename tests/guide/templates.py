@@ -15,12 +15,6 @@ import yaml
 from . import guide
 from .guide import ROOT
 
-PYPROJECTS = {
-    "4.1": "shared",
-    "4.2": "services/user-service",
-    "4.3": "services/course-service",
-    "4.4": "services/api-gateway",
-}
 DEFAULT = re.compile(r"\$\{(\w+)(?::-([^${}]*))?\}")
 REQUIRED = re.compile(r"\$\{(\w+):\?[^}]*\}")
 
@@ -35,7 +29,7 @@ def guides() -> set[str]:
         *dockerfile(block("3.1", "dockerfile")),
         *compose(block("3.2", "yaml")),
         *commands(block("3.3", "bash")),
-        *(fact for number, member in PYPROJECTS.items() for fact in pyproject(member, block(number, "toml"))),
+        *(fact for number, member in guide.PYPROJECTS.items() for fact in pyproject(member, block(number, "toml"))),
     }
 
 
@@ -45,7 +39,7 @@ def ours() -> set[str]:
         [*readme.split("```bash\n")[1].split("```")[0].splitlines(), *re.findall(r"`(\.\\[^`]+)`", readme)]
     )
     root = (ROOT / "pyproject.toml").read_text("utf-8").replace("[tool.ruff.lint]", "[tool.ruff-lint]")
-    members = {member: (ROOT / member / "pyproject.toml").read_text("utf-8") for member in PYPROJECTS.values()}
+    members = {member: (ROOT / member / "pyproject.toml").read_text("utf-8") for member in guide.PYPROJECTS.values()}
     return {
         *dockerfile((ROOT / "services/user-service/Dockerfile").read_text("utf-8")),
         *compose((ROOT / "docker-compose.yml").read_text("utf-8")),
