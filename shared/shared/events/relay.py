@@ -25,7 +25,8 @@ from shared.events.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 
-DAY_SECONDS = 86_400
+HOUR_SECONDS = 3_600
+DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class RelaySettings:
     """``lease_seconds`` must exceed the time one batch takes, the broker's time-outs included.
 
     What a consumer remembers of processed events (``ConsumerSettings.remember_seconds``) must exceed
-    ``retention_seconds``: what is retained may be published again.
+    ``retention_seconds``: what is retained may be published again. The stream itself holds what was acknowledged for
+    ``stream_keep_seconds`` only, for it lies in memory.
     """
 
     batch_size: int = 200
@@ -42,7 +44,7 @@ class RelaySettings:
     first_backoff_seconds: float = 0.25
     longest_backoff_seconds: float = 5.0
     retention_seconds: float = 7 * DAY_SECONDS
-    stream_keep_seconds: int = 1 * DAY_SECONDS
+    stream_keep_seconds: int = HOUR_SECONDS
     stream_abandon_seconds: int = 7 * DAY_SECONDS
     housekeeping_seconds: float = 60.0
     observe_seconds: float = 5.0
@@ -100,9 +102,9 @@ class OutboxRelay:
             self._reached = await self._store.reached()
             metrics.OUTBOX_LEADER.labels(self._service).set(1)
         await self._observe()
+        await self._keep_house(self._reached)  # first: a broker that is full takes nothing until it was trimmed
         entries = await self._store.pending(self._settings.batch_size)
         await self._publish(entries, self._reached)
-        await self._keep_house(self._reached)
         if not entries and not await self._restore_what_was_lost(self._reached):
             await self._wakeup.wait(self._settings.poll_seconds)
 
@@ -145,13 +147,13 @@ class OutboxRelay:
         if time.monotonic() < self._housekeeping_due:
             return
         settings = self._settings
+        self._housekeeping_due = time.monotonic() + settings.housekeeping_seconds  # also if it fails: events come first
         await self._store.prune(retention_seconds=settings.retention_seconds)
         for stream in reached:
             if stream.startswith(STREAM_PREFIX):
                 await self._broker.trim(
                     stream, keep_seconds=settings.stream_keep_seconds, abandon_seconds=settings.stream_abandon_seconds
                 )
-        self._housekeeping_due = time.monotonic() + settings.housekeeping_seconds
 
     async def _observe(self) -> None:
         if time.monotonic() < self._observation_due:

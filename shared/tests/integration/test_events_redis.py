@@ -1,6 +1,7 @@
 """What only Redis Streams do: trimming, members, and a cluster switched from it or to it."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from shared.events.dead_letters import dead_letters_table
 from shared.events.envelope import Event
 from shared.events.handling import Handler
 from shared.events.inbox import processed_table
-from shared.events.outbox import add_stream_entry, outbox_tables
+from shared.events.outbox import add, add_stream_entry, outbox_tables
 from shared.events.relay import OutboxRelay
 from shared.events.user import UserRegistered
 from shared.testing.brokers import RedisRig
@@ -61,6 +62,16 @@ async def redis(redis_server: RedisServer) -> AsyncIterator[Any]:
         yield client
 
 
+def registration() -> Event[UserRegistered]:
+    return Event.of(UserRegistered(user_id=1, email="a@x.example", full_name="N", role="student"))
+
+
+async def all_published(database: Database) -> bool:
+    async with database.read() as reading:
+        pending = sa.select(sa.func.count()).where(outbox.c.published_at.is_(None))
+        return not (await reading.execute(pending)).scalar_one()
+
+
 async def welcome(session: Any, event: Event[UserRegistered]) -> None: ...
 
 
@@ -74,14 +85,32 @@ async def test_a_raw_entry_trims_what_is_past_its_time(
         fields = {"sids": "a,b", "until": "1"}
         await add_stream_entry(session, service="user", stream=stream, fields=fields, keep_seconds=60)
 
-    async def is_published() -> bool:
-        async with database.read() as reading:
-            return (await reading.execute(sa.select(outbox.c.published_at))).scalar_one() is not None
-
     task = asyncio.create_task(OutboxRelay(engine=database.engine, broker=broker, service="user").run())
-    await eventually(is_published)
+    await eventually(lambda: all_published(database))
     await ended(task)
     assert [fields for _, fields in await redis.xrange(stream)] == [{"sids": "recent"}, {"sids": "a,b", "until": "1"}]
+
+
+async def test_a_full_redis_is_trimmed_and_takes_events_again(
+    database: Database, broker: Broker, redis: Any, eventually: Any
+) -> None:
+    two_hours_ago = f"{(int(time.time()) - 7200) * 1000}-*"
+    for _ in range(20):
+        last = await redis.xadd(STREAM, {"event": "x" * 500_000}, id=two_hours_ago)
+    await redis.xgroup_create(STREAM, GROUP, id="$")  # it has acknowledged all of it
+    async with database.begin() as session:
+        published = {"stream": STREAM, "payload": {}, "published_at": sa.func.now(), "published_as": last}
+        await session.execute(sa.insert(outbox).values(published))
+        await add(session, registration())
+    used_bytes = (await redis.info("memory"))["used_memory"]
+    await redis.config_set("maxmemory", used_bytes - 2_000_000)
+    task = asyncio.create_task(OutboxRelay(engine=database.engine, broker=broker, service="user").run())
+    try:
+        await eventually(lambda: all_published(database))
+    finally:
+        await redis.config_set("maxmemory", 0)
+        await ended(task)
+    assert [json.loads(fields["event"])["type"] for _, fields in await redis.xrange(STREAM)] == ["user.registered"]
 
 
 async def test_a_stream_is_trimmed_only_of_what_every_group_has_acknowledged(broker: Broker, redis: Any) -> None:
@@ -109,8 +138,7 @@ async def test_a_consumer_that_leaves_is_forgotten_and_one_that_crashed_is_in_ti
     async def is_gone() -> bool:
         return "crashed" not in await members()
 
-    event = Event.of(UserRegistered(user_id=1, email="a@x.example", full_name="N", role="student"))
-    await broker.append(STREAM, [{"event": event.model_dump_json()}])
+    await broker.append(STREAM, [{"event": registration().model_dump_json()}])
     await broker.subscribe(STREAM, GROUP)
     await redis.xgroup_createconsumer(STREAM, GROUP, "crashed")
     consumer = EventConsumer(
