@@ -126,6 +126,44 @@ async def test_a_final_refusal_is_a_dead_letter_at_once_and_holds_up_nobody(mail
     assert tuple(row) == (1, "the mail server answered 550")
 
 
+@pytest.mark.parametrize("answer", ["550 5.7.1 sender denied", "530 5.7.0 authentication required", "451 4.7.1 later"])
+async def test_a_refused_sender_is_no_fault_of_the_mails_which_wait(
+    mail_world: Any, mailbox: Mailbox, eventually: Any, answer: str
+) -> None:
+    mailbox.sender_answer = answer
+    ada = await mail_world.new_user()
+    await mail_world.deliver(*(mail_world.enrollment(ada) for _ in range(3)))
+    labels = {"channel": "email", "outcome": "unavailable"}
+    before = REGISTRY.get_sample_value("smartcourse_delivery_attempts_total", labels) or 0
+
+    async def was_refused_often() -> bool:
+        # More often than the attempts that each of the three has before it is given up.
+        return (REGISTRY.get_sample_value("smartcourse_delivery_attempts_total", labels) or 0) > before + 10
+
+    await eventually(was_refused_often)
+    assert await mail_world.deliveries() == ["pending"] * 3
+    mailbox.sender_answer = "250 OK"
+    await mail_world.delivered()
+    assert await mail_world.deliveries() == ["sent"] * 3
+
+
+async def test_a_recipient_refused_for_want_of_a_password_waits(mail_world: Any, mailbox: Mailbox) -> None:
+    mailbox.answers = ["530 5.7.0 authentication required"] * 4
+    ada = await mail_world.new_user()
+    await mail_world.deliver(mail_world.enrollment(ada))
+    await mail_world.delivered()
+    assert await mail_world.deliveries() == ["sent"]
+    assert await mail_world.sql.fetchval("SELECT attempts FROM notification_deliveries") == 1
+
+
+async def test_a_message_too_big_for_the_server_holds_up_nobody(mail_world: Any, mailbox: Mailbox) -> None:
+    mailbox.sender_answer = "552 5.3.4 message too big"
+    ada = await mail_world.new_user()
+    await mail_world.deliver(mail_world.enrollment(ada))
+    await mail_world.delivered()
+    assert await mail_world.deliveries() == ["dead"]
+
+
 async def test_a_mail_that_is_always_put_off_is_given_up_in_the_end(mail_world: Any, mailbox: Mailbox) -> None:
     mailbox.answers = ["450 4.2.1 mailbox busy"] * 3
     ada = await mail_world.new_user()

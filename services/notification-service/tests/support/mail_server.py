@@ -17,7 +17,8 @@ ACCEPTED = "250 OK"
 
 
 class Mailbox:
-    """``answers`` are given to the next recipients, in order; then everything is accepted, after a pause."""
+    """``answers`` are given to the next recipients, in order; then everything is accepted, after a pause.
+    ``sender_answer`` is given to every sender."""
 
     def __init__(self, **options: Any) -> None:
         self.port = free_port()
@@ -26,6 +27,7 @@ class Mailbox:
         self.was_encrypted: list[bool] = []
         self.logins: list[tuple[bytes, bytes]] = []
         self.answers: list[str] = []
+        self.sender_answer = ACCEPTED
         self.pause_seconds = 0.0
         self._options = options
         self._controller: Controller | None = None
@@ -51,6 +53,14 @@ class Mailbox:
         if self._controller is not None:
             self._controller.stop()
             self._controller = None
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if self.sender_answer == ACCEPTED:
+            envelope.mail_from = address
+            envelope.mail_options += options
+        return self.sender_answer
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from notification_service.config import MailServer, StartTls
 from notification_service.core.carrying import (
     CarrierUnavailableError,
+    CarryingError,
     Parcel,
     RejectedError,
     RetryLaterError,
@@ -25,6 +26,11 @@ from shared.utils.datetime import Clock
 
 PREFERENCES_PATH = "/api/notifications/preferences"
 COMMAND_TIMEOUT_SECONDS = 10.0
+
+WANTS_PROOF = frozenset({530, 534, 535, 538})
+"""Who we are is in doubt, not what we send (RFC 4954, section 6; RFC 3207, section 4)."""
+ABOUT_THE_MESSAGE = frozenset({552, 555})
+"""It is too big, or needs an extension that the server lacks: answers to MAIL that the sender is not the reason for."""
 
 _STARTTLS: dict[StartTls, bool | None] = {"auto": None, "always": True, "never": False}
 
@@ -80,7 +86,8 @@ class Composer:
 class EmailCarrier:
     """Hands each message over on a connection of its own.
 
-    Whatever goes wrong before the server has greeted and let us in is the server's; what follows is the message's.
+    Whatever goes wrong before the server has let us in and taken us as the sender is the installation's; what
+    follows is the message's.
     """
 
     channel: ClassVar[Channel] = Channel.EMAIL
@@ -101,6 +108,10 @@ class EmailCarrier:
             await client.send_message(message, sender=self._sender.addr_spec, recipients=[parcel.person.email])
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _judged(error.recipients[0]) from None  # its text may quote the address
+        except aiosmtplib.SMTPSenderRefused as error:
+            if error.code in ABOUT_THE_MESSAGE:
+                raise _judged(error) from None
+            raise CarrierUnavailableError(f"the mail server refuses the sender (SMTP_FROM): {error.code}") from None
         except aiosmtplib.SMTPResponseException as error:
             raise _judged(error) from None
         except (aiosmtplib.SMTPNotSupported, ValueError) as error:
@@ -125,9 +136,11 @@ class EmailCarrier:
         )
 
 
-def _judged(error: aiosmtplib.SMTPResponseException) -> RetryLaterError | RejectedError:
+def _judged(error: aiosmtplib.SMTPResponseException) -> CarryingError:
     """RFC 5321, section 4.2.1: 5yz is final, 4yz is not. The server's text is left out: it may quote the address."""
     reason = f"the mail server answered {error.code}"
+    if error.code in WANTS_PROOF:
+        return CarrierUnavailableError(f"{reason}: it wants the user and password of SMTP_URL, or encryption")
     return RejectedError(reason) if error.code >= 500 else RetryLaterError(reason)
 
 
