@@ -218,12 +218,15 @@ class EventConsumer:
     async def _keep_house(self) -> None:
         if time.monotonic() < self._housekeeping_due:
             return
+        self._housekeeping_due = time.monotonic() + self._settings.housekeeping_seconds  # also if it fails
         async with self._database.begin() as session:
-            await self._inbox.forget(session, after_seconds=self._settings.remember_seconds)
+            has_more = await self._inbox.forget(session, after_seconds=self._settings.remember_seconds)
+        if has_more:
+            self._housekeeping_due = 0.0
+        async with self._database.begin() as session:
             await self._graveyard.forget(session, after_seconds=self._settings.dead_keep_seconds)
         for stream in self._handlers.streams:
             await self._broker.forget_absent(stream, self._group, idle_seconds=self._settings.housekeeping_seconds)
-        self._housekeeping_due = time.monotonic() + self._settings.housekeeping_seconds
 
     async def _observe(self) -> None:
         if time.monotonic() < self._observation_due:

@@ -34,6 +34,9 @@ def drop_processed_table(op: MigrationOperations, service: str) -> None:
     processed_table(sa.MetaData(), service).drop(op.get_bind())
 
 
+FORGOTTEN_AT_ONCE = 10_000
+
+
 class Inbox:
     """The record of one service."""
 
@@ -45,7 +48,9 @@ class Inbox:
         statement = insert(self._processed).values(event_id=event_id).on_conflict_do_nothing()
         return (await session.execute(statement.returning(self._processed.c.event_id))).first() is not None
 
-    async def forget(self, session: AsyncSession, *, after_seconds: float) -> None:
-        """Delete what was processed longer ago."""
-        age = sa.func.make_interval(0, 0, 0, 0, 0, 0, after_seconds)
-        await session.execute(sa.delete(self._processed).where(self._processed.c.processed_at < sa.func.now() - age))
+    async def forget(self, session: AsyncSession, *, after_seconds: float) -> bool:
+        """Delete what was processed longer ago, up to ``FORGOTTEN_AT_ONCE``; whether there may be more of it."""
+        row, age = self._processed.c, sa.func.make_interval(0, 0, 0, 0, 0, 0, after_seconds)
+        some = sa.select(row.event_id).where(row.processed_at < sa.func.now() - age).limit(FORGOTTEN_AT_ONCE)
+        forgotten = sa.delete(self._processed).where(row.event_id.in_(some)).returning(row.event_id)
+        return len((await session.scalars(forgotten)).all()) == FORGOTTEN_AT_ONCE

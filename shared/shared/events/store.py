@@ -74,14 +74,26 @@ class OutboxStore:
             return {entry.stream: entry.published_as for entry in await connection.execute(last)}
 
     async def restore(self, stream: str) -> int:
-        """Make all retained entries of a stream pending again, but for those that would be trimmed at once."""
-        row = self._outbox.c
+        """Make all retained entries of a stream pending again, but for those that would be trimmed at once.
+
+        The oldest come first, ``COUNT_LIMIT`` at a time: no statement takes long, and if it is interrupted the newest
+        entry still tells that the stream is behind.
+
+        Raises:
+            LeaseLostError: some may be pending, none of them was published.
+        """
+        row, restored, reopened = self._outbox.c, 0, COUNT_LIMIT
         age_seconds = sa.func.extract("epoch", sa.func.now() - row.created_at)
         is_current = sa.or_(row.keep_seconds.is_(None), age_seconds < row.keep_seconds)
-        async with self._engine.begin() as connection:
-            await self._lease.confirm(connection)
-            reopen = self._reopen(row.stream == stream, row.published_at.is_not(None), is_current)
-            return (await connection.execute(reopen)).rowcount
+        lost = sa.select(row.position).where(row.stream == stream, row.published_at.is_not(None), is_current)
+        oldest = lost.order_by(row.position).limit(COUNT_LIMIT)
+        while reopened == COUNT_LIMIT:
+            await self._lease.hold()  # it may take longer than the lease lasts
+            async with self._engine.begin() as connection:
+                await self._lease.confirm(connection)
+                reopened = (await connection.execute(self._reopen(row.position.in_(oldest)))).rowcount
+            restored += reopened
+        return restored
 
     async def reopen(self, *, since: datetime, stream: str | None) -> int:
         """Make what was published since then pending again, and wake the leader."""

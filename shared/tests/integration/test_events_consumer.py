@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from shared.database import Database, WriteSession
+from shared.events import inbox
 from shared.events.broker import Broker, BrokerError
 from shared.events.consumer import ConsumerSettings, EventConsumer, NotConsumingError
 from shared.events.dead_letters import DeadLetter, DeadLetters, dead_letters_table
@@ -358,17 +359,53 @@ async def effective_is(database: Database, *ids: int) -> bool:
     return await effective(database) == list(ids)
 
 
+async def test_housekeeping_that_takes_too_long_holds_up_no_event(
+    database: Database, url: str, broker: Broker, rig: Rig, eventually: Any
+) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(sa.insert(processed).values(event_id=UUID(int=1)))
+        await connection.execute(
+            sa.text(
+                "CREATE OR REPLACE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN PERFORM pg_sleep(60); RETURN OLD; END $$"
+            )
+        )
+        await connection.execute(
+            sa.text(f"CREATE TRIGGER never BEFORE DELETE ON {processed.name} FOR EACH ROW EXECUTE FUNCTION never()")
+        )
+    hurried = Database(url, statement_timeout_seconds=1)
+    await deliver(broker, registration(1))
+    async with consuming(hurried, rig, Welcomes(), replace(QUICK, remember_seconds=0)):
+        await eventually(lambda: effective_is(database, 1), seconds=20)
+    await hurried.dispose()
+
+
+async def test_many_processed_ids_are_forgotten_some_at_a_time(
+    database: Database, broker: Broker, rig: Rig, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "FORGOTTEN_AT_ONCE", 3)
+    async with database.begin() as session:
+        await session.execute(sa.insert(processed), [{"event_id": UUID(int=number)} for number in range(10)])
+    async with database.begin() as session:
+        assert await inbox.Inbox(GROUP).forget(session, after_seconds=0)
+    assert await remembered(database) == 7
+    async with consuming(database, rig, Welcomes(), replace(QUICK, remember_seconds=0)):
+        await eventually(lambda: is_forgotten(database))
+
+
 async def test_processed_ids_are_forgotten_in_time(
     database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
-    async def remembered() -> list[UUID]:
-        async with database.read() as session:
-            return list(await session.scalars(sa.select(processed.c.event_id)))
-
-    async def is_forgotten() -> bool:
-        return not await remembered()
-
     async with database.begin() as session:
         await session.execute(sa.insert(processed).values(event_id=UUID(int=1)))
     async with consuming(database, rig, Welcomes(), replace(QUICK, remember_seconds=0)):
-        await eventually(is_forgotten)
+        await eventually(lambda: is_forgotten(database))
+
+
+async def remembered(database: Database) -> int:
+    async with database.read() as session:
+        return (await session.execute(sa.select(sa.func.count()).select_from(processed))).scalar_one()
+
+
+async def is_forgotten(database: Database) -> bool:
+    return not await remembered(database)

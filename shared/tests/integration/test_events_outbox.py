@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from shared.database import Database
+from shared.events import store
 from shared.events.broker import Broker, Publisher
 from shared.events.envelope import Event
 from shared.events.lease import Lease, LeaseLostError
@@ -25,6 +26,11 @@ from shared.testing.servers import PostgresServer
 
 STREAM = UserRegistered.event_type.stream
 QUICK = RelaySettings(batch_size=20, poll_seconds=0.2, first_backoff_seconds=0.05, longest_backoff_seconds=0.2)
+
+SLOWLY = sa.text(
+    "CREATE OR REPLACE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$"
+)
 
 metadata = sa.MetaData()
 outbox, lease_table = outbox_tables(metadata, "user")
@@ -249,6 +255,32 @@ async def test_a_lost_stream_is_published_again_without_being_asked(
         await register(database, 31)
         await eventually(lambda: all_published(database))
     assert await streamed(rig) == list(range(1, 32))
+
+
+async def test_a_stream_is_restored_in_statements_that_each_take_little_time(
+    database: Database, url: str, eventually: Any, broker: Broker, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "COUNT_LIMIT", 4)
+    hurried = Database(url, statement_timeout_seconds=2)
+    async with relaying(database, broker):
+        await register(database, *range(1, 31))
+        await eventually(lambda: all_published(database))
+    async with database.engine.begin() as connection:
+        await connection.execute(SLOWLY)
+        await connection.execute(
+            sa.text(
+                "CREATE TRIGGER slowly BEFORE UPDATE ON user_outbox FOR EACH ROW "
+                "WHEN (NEW.published_at IS NULL) EXECUTE FUNCTION slowly()"
+            )
+        )
+    await rig.lose()
+
+    async def is_back() -> bool:
+        return await streamed(rig) == list(range(1, 31))
+
+    async with relaying(hurried, broker):
+        await eventually(is_back, seconds=30)
+    await hurried.dispose()
 
 
 async def test_retained_events_can_be_published_again(
