@@ -42,6 +42,14 @@ class Delivery:
     attempt: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """How many entries were removed that everybody had acknowledged, and how many although somebody had not."""
+
+    settled: int = 0
+    abandoned: int = 0
+
+
 class Publisher(Protocol):
     """What the relay needs."""
 
@@ -61,9 +69,9 @@ class Publisher(Protocol):
         """
         ...
 
-    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> int:
-        """Remove entries older than ``keep_seconds`` that every group has acknowledged, and those older than
-        ``abandon_seconds`` whoever has not; return how many. A broker with a retention of its own is left to it."""
+    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> Trimmed:
+        """Remove entries older than ``keep_seconds`` that every group has acknowledged (of which there must be one),
+        and those older than ``abandon_seconds`` whoever has not. A broker with a retention of its own is left to it."""
         ...
 
 

@@ -14,6 +14,11 @@ OUTBOX_FAILURES = Counter("smartcourse_outbox_failures", "Turns of the relay tha
 OUTBOX_RESTORED = Counter(
     "smartcourse_outbox_restored", "Entries published anew because the broker had lost them", ["service", "stream"]
 )
+OUTBOX_ABANDONED = Counter(
+    "smartcourse_outbox_abandoned",
+    "Entries removed from the stream although a consumer had not acknowledged them",
+    ["service", "stream"],
+)
 
 EVENTS_CONSUMED = Counter(
     "smartcourse_events_consumed",

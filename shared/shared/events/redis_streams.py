@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shared.events.broker import BrokerError, BrokerUnavailableError, Delivery, NoSuchGroupError, StreamBehindError
+from shared.events.broker import BrokerError, BrokerUnavailableError, Delivery, NoSuchGroupError, StreamBehindError, Trimmed
 from shared.events.cancellation import kept_cancellation
 from shared.telemetry.pools import watch_redis
 
@@ -83,17 +83,23 @@ class RedisBroker:
             raise
         return positions
 
-    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> int:
+    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> Trimmed:
         async with _translated():
             if not await self._redis.exists(stream):
-                return 0
+                return Trimmed()
             seconds, _ = await self._redis.time()
-            settled = f"{(seconds - keep_seconds) * 1000}-0"
-            for group in await self._redis.xinfo_groups(stream):
+            groups = await self._redis.xinfo_groups(stream)
+            # Without a group nothing is settled: the consumer has yet to come.
+            settled = f"{(seconds - keep_seconds) * 1000}-0" if groups else "0-0"
+            for group in groups:
                 oldest = (await self._redis.xpending(stream, group["name"]))["min"]
                 settled = min(settled, oldest or _next(group["last-delivered-id"]), key=_parts)
-            least = max(settled, f"{(seconds - abandon_seconds) * 1000}-0", key=_parts)
-            return int(await self._redis.xtrim(stream, minid=least, approximate=False))
+            return Trimmed(
+                settled=await self._redis.xtrim(stream, minid=settled, approximate=False),
+                abandoned=await self._redis.xtrim(
+                    stream, minid=f"{(seconds - abandon_seconds) * 1000}-0", approximate=False
+                ),
+            )
 
     async def subscribe(self, stream: str, group: str) -> None:
         try:

@@ -151,9 +151,12 @@ class OutboxRelay:
         await self._store.prune(retention_seconds=settings.retention_seconds)
         for stream in reached:
             if stream.startswith(STREAM_PREFIX):
-                await self._broker.trim(
+                trimmed = await self._broker.trim(
                     stream, keep_seconds=settings.stream_keep_seconds, abandon_seconds=settings.stream_abandon_seconds
                 )
+                if trimmed.abandoned:
+                    metrics.OUTBOX_ABANDONED.labels(self._service, stream).inc(trimmed.abandoned)
+                    log.error("events abandoned that were not acknowledged", stream=stream, entries=trimmed.abandoned)
 
     async def _observe(self) -> None:
         if time.monotonic() < self._observation_due:

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from shared.database import Database
 from shared.events import store
-from shared.events.broker import Broker, Publisher
+from shared.events.broker import Broker, Publisher, Trimmed
 from shared.events.envelope import Event
 from shared.events.lease import Lease, LeaseLostError
 from shared.events.outbox import add, outbox_tables
@@ -189,8 +189,8 @@ async def test_a_leader_overtaken_while_it_publishes_does_not_mark(
                 await session.execute(sa.update(lease_table).values(owner="another", until=until))
             return positions
 
-        async def trim(self, *_: Any, **__: Any) -> int:
-            return 0
+        async def trim(self, *_: Any, **__: Any) -> Trimmed:
+            return Trimmed()
 
     async def is_appended() -> bool:
         return await streamed(rig) != []

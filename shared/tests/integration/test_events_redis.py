@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from shared.database import Database
-from shared.events.broker import Broker, StreamBehindError
+from shared.events.broker import Broker, StreamBehindError, Trimmed
 from shared.events.consumer import ConsumerSettings, EventConsumer
 from shared.events.dead_letters import dead_letters_table
 from shared.events.envelope import Event
@@ -124,9 +126,43 @@ async def test_a_stream_is_trimmed_only_of_what_every_group_has_acknowledged(bro
         acknowledged = [entry.position for entry in read][: 4 if group == "quick" else 1]
         await broker.acknowledge(STREAM, group, acknowledged)
 
-    assert await broker.trim(STREAM, keep_seconds=60, abandon_seconds=9000) == 1, "slow still owes the second"
-    assert await broker.trim(STREAM, keep_seconds=60, abandon_seconds=3500) == 1, "but not for ever"
+    owed = await broker.trim(STREAM, keep_seconds=60, abandon_seconds=9000)
+    assert owed == Trimmed(settled=1), "slow still owes the second"
+    assert await broker.trim(STREAM, keep_seconds=60, abandon_seconds=3500) == Trimmed(abandoned=1), "but not for ever"
     assert [fields["age"] for _, fields in await redis.xrange(STREAM)] == ["3000", "10"]
+
+
+async def test_what_nobody_has_consumed_yet_waits_for_its_first_consumer(broker: Broker, redis: Any) -> None:
+    two_days_ago = f"{(int(time.time()) - 2 * 86_400) * 1000}-0"
+    await redis.xadd(STREAM, {"event": "{}"}, id=two_days_ago)
+    assert await broker.trim(STREAM, keep_seconds=60, abandon_seconds=7 * 86_400) == Trimmed()
+    await broker.subscribe(STREAM, GROUP)
+    assert await broker.read([STREAM], group=GROUP, member="m", count=1, wait_seconds=0.1)
+
+
+async def test_what_is_given_up_unacknowledged_is_counted_and_logged(
+    database: Database, broker: Broker, redis: Any, eventually: Any
+) -> None:
+    def abandoned() -> float:
+        labels = {"service": "user", "stream": STREAM}
+        return REGISTRY.get_sample_value("smartcourse_outbox_abandoned_total", labels) or 0.0
+
+    async def is_counted() -> bool:
+        return abandoned() == before + 2
+
+    before, now = abandoned(), int(time.time())
+    await broker.subscribe(STREAM, GROUP)
+    for days in (9, 8):
+        last = await redis.xadd(STREAM, {"event": "{}"}, id=f"{(now - days * 86_400) * 1000}-0")
+    async with database.begin() as session:
+        published = {"stream": STREAM, "payload": {}, "published_at": sa.func.now(), "published_as": last}
+        await session.execute(sa.insert(outbox).values(published))
+    with capture_logs() as lines:
+        task = asyncio.create_task(OutboxRelay(engine=database.engine, broker=broker, service="user").run())
+        await eventually(is_counted, seconds=20)
+        await ended(task)
+    [line] = [line for line in lines if line["log_level"] == "error"]
+    assert (line["stream"], line["entries"]) == (STREAM, 2)
 
 
 async def test_a_consumer_that_leaves_is_forgotten_and_one_that_crashed_is_in_time(

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from shared.events.broker import BrokerUnavailableError, Delivery, StreamBehindError
+from shared.events.broker import BrokerUnavailableError, Delivery, StreamBehindError, Trimmed
 from shared.events.kafka.cluster import ANSWER_TIMEOUT_SECONDS, Cluster, KafkaOptions, closed, started, translated
 from shared.events.kafka.member import Member
 from shared.events.kafka.message import encode
@@ -60,8 +60,8 @@ class KafkaBroker:
                 ends = [0] * len(await self._cluster.create(topic))
             return [_reached(ends, each) for each in await self._send(topic, entries)]
 
-    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> int:  # noqa: ARG002 - as above
-        return 0
+    async def trim(self, stream: str, *, keep_seconds: int, abandon_seconds: int) -> Trimmed:  # noqa: ARG002 - as above
+        return Trimmed()
 
     async def subscribe(self, stream: str, group: str) -> None:  # noqa: ARG002 - Kafka makes a group by itself
         topic = self._options.topic(stream)
