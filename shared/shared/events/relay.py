@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.events import metrics
 from shared.events.backoff import backoff_seconds
-from shared.events.broker import Publisher, StreamBehindError
+from shared.events.broker import BrokerUnavailableError, Publisher, StreamBehindError
 from shared.events.cancellation import is_cancelled, sleep
 from shared.events.envelope import STREAM_PREFIX
 from shared.events.lease import Lease, LeaseLostError
@@ -56,7 +56,8 @@ class OutboxRelay:
     An entry is read, appended to the broker outside any transaction, and then marked as published in a transaction
     that is valid only under the lease. Whatever fails in between is done again: entries may be published twice,
     never lost, and their first appearance is in order. When the broker's stream has lost entries (its end is before
-    a position that was reached), all retained entries of that stream are published again.
+    a position that was reached), all retained entries of that stream are published again. Streams of different
+    brokers do not wait for one another.
     """
 
     def __init__(
@@ -103,24 +104,36 @@ class OutboxRelay:
             metrics.OUTBOX_LEADER.labels(self._service).set(1)
         await self._observe()
         await self._keep_house(self._reached)  # first: a broker that is full takes nothing until it was trimmed
-        entries = await self._store.pending(self._settings.batch_size)
-        await self._publish(entries, self._reached)
-        if not entries and not await self._restore_what_was_lost(self._reached):
+        if not await self._publish_pending(self._reached) and not await self._restore_what_was_lost(self._reached):
             await self._wakeup.wait(self._settings.poll_seconds)
 
-    async def _publish(self, entries: Sequence[Pending], reached: dict[str, str]) -> None:
-        runs = itertools.groupby(entries, key=lambda entry: (entry.stream, entry.keep_seconds))
-        for (stream, keep_seconds), run in runs:
+    async def _publish_pending(self, reached: dict[str, str]) -> bool:
+        """Publish a batch; whether there was one. A stream whose broker is away holds back its own entries only.
+
+        Raises:
+            BrokerUnavailableError: a stream's, after the others' entries were published.
+        """
+        away: dict[str, BrokerUnavailableError] = {}
+        while entries := await self._store.pending(self._settings.batch_size, but=away):
+            try:
+                for stream, run in itertools.groupby(entries, key=lambda entry: entry.stream):
+                    await self._publish(stream, list(run), reached)
+            except BrokerUnavailableError as error:
+                away[stream] = error
+                continue
+            except StreamBehindError as lost:
+                await self._restore(lost, reached)  # what is published anew comes first
+            break
+        for error in away.values():
+            raise error
+        return bool(entries)
+
+    async def _publish(self, stream: str, entries: Sequence[Pending], reached: dict[str, str]) -> None:
+        for keep_seconds, run in itertools.groupby(entries, key=lambda entry: entry.keep_seconds):
             batch = list(run)
             payloads = [entry.payload for entry in batch]
             began_ns = time.time_ns()
-            try:
-                positions = await self._broker.append(
-                    stream, payloads, after=reached.get(stream), keep_seconds=keep_seconds
-                )
-            except StreamBehindError as lost:
-                await self._restore(lost, reached)
-                return  # what is published anew comes first
+            positions = await self._broker.append(stream, payloads, after=reached.get(stream), keep_seconds=keep_seconds)
             record_published(stream, payloads, began_ns=began_ns)
             await self._store.mark([entry.position for entry in batch], positions)
             reached[stream] = positions[-1]

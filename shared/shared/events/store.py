@@ -1,6 +1,6 @@
 """The relay's side of the outbox: what is pending, what was published, what may go."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,10 +39,12 @@ class OutboxStore:
         self._engine, self._service, self._lease = engine, service, lease
         self._outbox, _ = outbox_tables(sa.MetaData(), service)
 
-    async def pending(self, limit: int) -> list[Pending]:
-        """The oldest entries that have not been published, in order."""
+    async def pending(self, limit: int, *, but: Collection[str] = ()) -> list[Pending]:
+        """The oldest entries that have not been published, in order, without those of the streams ``but``."""
         row = self._outbox.c
         chosen = sa.select(row.position, row.stream, row.payload, row.keep_seconds).where(row.published_at.is_(None))
+        if but:
+            chosen = chosen.where(row.stream.not_in(but))
         async with self._engine.connect() as connection:
             result = await connection.execute(chosen.order_by(row.position).limit(limit))
             return [Pending(*entry) for entry in result]

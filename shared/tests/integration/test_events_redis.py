@@ -15,15 +15,19 @@ from structlog.testing import capture_logs
 
 from shared.database import Database
 from shared.events.broker import Broker, StreamBehindError, Trimmed
+from shared.events.brokers import KafkaBesideRedis
 from shared.events.consumer import ConsumerSettings, EventConsumer
 from shared.events.dead_letters import dead_letters_table
 from shared.events.envelope import Event
 from shared.events.handling import Handler
 from shared.events.inbox import processed_table
+from shared.events.kafka import KafkaOptions
 from shared.events.outbox import add, add_stream_entry, outbox_tables
-from shared.events.relay import OutboxRelay
+from shared.events.redis_streams import RedisBroker
+from shared.events.relay import OutboxRelay, RelaySettings
 from shared.events.user import UserRegistered
 from shared.testing.brokers import RedisRig
+from shared.testing.processes import free_port
 from shared.testing.servers import PostgresServer, RedisServer
 
 STREAM = UserRegistered.event_type.stream
@@ -68,10 +72,14 @@ def registration() -> Event[UserRegistered]:
     return Event.of(UserRegistered(user_id=1, email="a@x.example", full_name="N", role="student"))
 
 
-async def all_published(database: Database) -> bool:
+async def pending(database: Database) -> int:
     async with database.read() as reading:
-        pending = sa.select(sa.func.count()).where(outbox.c.published_at.is_(None))
-        return not (await reading.execute(pending)).scalar_one()
+        counted = sa.select(sa.func.count()).where(outbox.c.published_at.is_(None))
+        return (await reading.execute(counted)).scalar_one()
+
+
+async def all_published(database: Database) -> bool:
+    return not await pending(database)
 
 
 async def welcome(session: Any, event: Event[UserRegistered]) -> None: ...
@@ -113,6 +121,28 @@ async def test_a_full_redis_is_trimmed_and_takes_events_again(
         await redis.config_set("maxmemory", 0)
         await ended(task)
     assert [json.loads(fields["event"])["type"] for _, fields in await redis.xrange(STREAM)] == ["user.registered"]
+
+
+async def test_a_revocation_does_not_wait_for_kafka(
+    database: Database, redis_server: RedisServer, redis: Any, eventually: Any
+) -> None:
+    stream = "smartcourse:revocations"
+    nobody_listens = KafkaOptions(f"127.0.0.1:{free_port()}", "user-service")
+    broker = KafkaBesideRedis(nobody_listens, RedisBroker(redis_server.url))
+    async with database.begin() as session:
+        for _ in range(3):  # a batch of events stands before it
+            await add(session, registration())
+        await add_stream_entry(session, service="user", stream=stream, fields={"sids": "a"}, keep_seconds=60)
+
+    async def has_arrived() -> bool:
+        return await redis.xlen(stream) == 1 and await pending(database) == 3
+
+    settings = RelaySettings(batch_size=2, longest_backoff_seconds=0.2)
+    relay = OutboxRelay(engine=database.engine, broker=broker, service="user", settings=settings)
+    task = asyncio.create_task(relay.run())
+    await eventually(has_arrived, seconds=30)
+    await ended(task)
+    await broker.aclose()
 
 
 async def test_a_stream_is_trimmed_only_of_what_every_group_has_acknowledged(broker: Broker, redis: Any) -> None:
