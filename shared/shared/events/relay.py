@@ -197,7 +197,10 @@ class OutboxRelay:
 
     def _follow(self) -> None:
         self._reached = None
-        metrics.OUTBOX_LEADER.labels(self._service).set(0)
+        # Whoever leads tells the backlog now; what was last seen here would stand for ever.
+        for gauge in (metrics.OUTBOX_LEADER, metrics.OUTBOX_PENDING, metrics.OUTBOX_OLDEST_SECONDS):
+            gauge.labels(self._service).set(0)
+        self._observation_due = 0.0
 
     async def _stop(self) -> None:
         self._follow()

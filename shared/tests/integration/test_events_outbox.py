@@ -18,9 +18,11 @@ from shared.events.broker import Broker, Publisher, Trimmed
 from shared.events.envelope import Event
 from shared.events.lease import Lease, LeaseLostError
 from shared.events.outbox import add, outbox_tables
+from shared.events.redis_streams import RedisBroker
 from shared.events.relay import OutboxRelay, RelaySettings
 from shared.events.user import UserRegistered
 from shared.testing.brokers import Rig
+from shared.testing.processes import free_port
 from shared.testing.server import Server
 from shared.testing.servers import PostgresServer
 
@@ -174,6 +176,27 @@ async def test_a_stale_leader_can_neither_mark_nor_renew(database: Database) -> 
     await old.release()
     async with database.engine.begin() as connection:
         await new.confirm(connection)
+
+
+async def test_a_relay_that_no_longer_leads_tells_of_no_backlog(
+    database: Database, eventually: Any
+) -> None:
+    async def is_seen(leads: bool) -> bool:
+        names = ("smartcourse_outbox_leader", "smartcourse_outbox_pending", "smartcourse_outbox_oldest_seconds")
+        return all((metric(name) > 0) is leads for name in names)
+
+    async def take_the_lease() -> None:
+        async with database.begin() as session:
+            until = sa.func.now() + sa.text("interval '1 minute'")
+            await session.execute(sa.update(lease_table).values(owner="another", until=until))
+
+    broker = RedisBroker(f"redis://127.0.0.1:{free_port()}")
+    await register(database, 1)
+    async with relaying(database, broker, replace(QUICK, observe_seconds=0)):
+        await eventually(lambda: is_seen(leads=True), seconds=20)
+        await take_the_lease()
+        await eventually(lambda: is_seen(leads=False), seconds=20)
+    await broker.aclose()
 
 
 async def test_a_leader_overtaken_while_it_publishes_does_not_mark(
