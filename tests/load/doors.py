@@ -135,7 +135,8 @@ def open_ours(built: Street) -> int:
         "REDIS_URL": built.redis.url,
         **{f"{name}_SERVICE_URL": f"http://127.0.0.1:{built.upstream}" for name in names},
     }
-    built.revoke()
+    with Redis.from_url(built.redis.url) as client:
+        client.xgroup_create(STREAM, "complete", mkstream=True)  # nobody is revoked
     for part in ("decision", "nginx"):
         built.run(part, [sys.executable, "-m", f"api_gateway.{part}"], environment)
     return port

@@ -17,13 +17,14 @@ from typing import Any
 import httpx
 import jwt
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from api_gateway.compile import compile_files
+from api_gateway.middleware.revocation import COMPLETE_GROUP, STREAM
 from shared.testing.processes import Process, free_port
 
 HERE = Path(__file__).parent
 SERVICES = ("user", "course", "notification")
-STREAM = "smartcourse:revocations"
 INTEGER = {"in": "path", "name": "item_id", "required": True, "schema": {"type": "integer"}}
 TEXT = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 
@@ -169,7 +170,9 @@ class Gateway:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def mark_stream(self) -> None:
-        """What user-service does: see to it that the stream exists."""
+        """What user-service does: see to it that the stream exists and is whole."""
+        with Redis.from_url(self.redis_url) as redis, contextlib.suppress(ResponseError):  # it may be already
+            redis.xgroup_create(STREAM, COMPLETE_GROUP, mkstream=True)
         self.revoke("")
 
     def revoke(self, sids: str) -> None:

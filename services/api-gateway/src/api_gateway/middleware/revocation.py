@@ -1,9 +1,10 @@
 """Revoked sessions, held in memory and kept current from one Redis stream.
 
-user-service appends `{sids: "a,b", until: <unix seconds>}` to the stream before it answers a logout, and makes the
-stream anew from PostgreSQL if Redis lost it; so the stream's existence means that it is whole. It is read whole before
-the first decision, then followed. If its last id falls behind what was read (Redis lost data, or was restored), it is
-read whole again. What was once read as revoked stays revoked until its time has passed.
+user-service appends `{sids: "a,b", until: <unix seconds>}` to the stream before it answers a logout, and fills the
+stream anew from PostgreSQL if Redis lost it. When it has, it gives the stream the consumer group `complete`; until
+then the stream counts as gone for a process that has just started. It is read whole before the first decision, then
+followed. If its last id falls behind what was read (Redis lost data, or was restored), it is read whole again. What
+was once read as revoked stays revoked until its time has passed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 STREAM: Final = "smartcourse:revocations"
+COMPLETE_GROUP: Final = "complete"
 _BEGINNING: Final = "0-0"
 _BATCH: Final = 1000
 _BLOCK_SECONDS: Final = 0.5
@@ -113,7 +115,7 @@ class RevocationFollower:
         newest = await self._newest()
         if newest is None:
             if self._revocations.is_current:
-                _logger.warning("the stream %s is gone; waiting for user-service to make it anew", STREAM)
+                _logger.warning("the stream %s is not whole; waiting for user-service to fill it", STREAM)
             self._revocations.lose_touch()
             self._last = _BEGINNING
             await asyncio.sleep(_RETRY_SECONDS)
@@ -129,7 +131,18 @@ class RevocationFollower:
             self._revocations.confirm()
 
     async def _newest(self) -> str | None:
-        if not await self._redis.exists(STREAM):
+        """Return the position that the stream has reached; None while it is gone.
+
+        Before the first reading None as well while it is not filled. Later an unfilled one is better than none: what
+        it had held is known here.
+        """
+        try:
+            groups: list[dict[str, Any]] = await self._redis.xinfo_groups(STREAM)
+        except ResponseError as error:
+            if "no such key" not in str(error):
+                raise
+            return None
+        if not self._revocations.is_loaded and all(group["name"] != COMPLETE_GROUP for group in groups):
             return None
         information: dict[str, Any] = await self._redis.xinfo_stream(STREAM)
         return str(information["last-generated-id"])
