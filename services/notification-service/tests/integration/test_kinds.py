@@ -1,5 +1,6 @@
 """Each event and what its person is told; and what they choose not to be told."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -214,6 +215,24 @@ async def test_forgetting_leaves_other_dead_letters_alone(world: Any) -> None:
     await world.deliver(Event.of(UserAnonymised(user_id=ada)))
     await world.settled()
     assert await world.sql.fetchval("SELECT count(*) FROM notification_dead_letters") == 2
+
+
+@pytest.mark.parametrize(
+    "broken", [{"user_id": "{}x"}, {"user_id": "9" * 30, "of": "{}"}, {"full_name": "{}\x00"}, "{}"]
+)
+async def test_a_dead_letter_that_makes_no_sense_keeps_nobody_from_being_forgotten(world: Any, broken: Any) -> None:
+    ada = await world.new_user()
+    data = json.loads(json.dumps(broken).replace("{}", str(ada)))
+    for letter, user_id in (({"data": data}, None), ({"data": {"user_id": ada, "full_name": "Ada\x00"}}, ada)):
+        await world.sql.execute(
+            "INSERT INTO notification_dead_letters (type, stream, position, fields, reason, attempts)"
+            " VALUES ('user.registered', 's', $1, jsonb_build_object('event', $2::text), '', 1)",
+            str(user_id), json.dumps(letter),
+        )  # fmt: skip
+    await world.deliver(Event.of(UserAnonymised(user_id=ada)))
+    await world.settled()
+    left = await world.sql.fetch("SELECT type, position FROM notification_dead_letters")
+    assert [tuple(row) for row in left] == [("user.registered", "None")]
 
 
 async def test_logs_name_neither_people_nor_addresses(
