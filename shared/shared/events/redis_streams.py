@@ -11,7 +11,14 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shared.events.broker import BrokerError, BrokerUnavailableError, Delivery, NoSuchGroupError, StreamBehindError, Trimmed
+from shared.events.broker import (
+    BrokerError,
+    BrokerUnavailableError,
+    Delivery,
+    NoSuchGroupError,
+    StreamBehindError,
+    Trimmed,
+)
 from shared.events.cancellation import kept_cancellation
 from shared.telemetry.pools import watch_redis
 

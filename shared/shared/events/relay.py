@@ -124,8 +124,8 @@ class OutboxRelay:
             except StreamBehindError as lost:
                 await self._restore(lost, reached)  # what is published anew comes first
             break
-        for error in away.values():
-            raise error
+        for failure in away.values():
+            raise failure
         return bool(entries)
 
     async def _publish(self, stream: str, entries: Sequence[Pending], reached: dict[str, str]) -> None:
@@ -133,7 +133,9 @@ class OutboxRelay:
             batch = list(run)
             payloads = [entry.payload for entry in batch]
             began_ns = time.time_ns()
-            positions = await self._broker.append(stream, payloads, after=reached.get(stream), keep_seconds=keep_seconds)
+            positions = await self._broker.append(
+                stream, payloads, after=reached.get(stream), keep_seconds=keep_seconds
+            )
             record_published(stream, payloads, began_ns=began_ns)
             await self._store.mark([entry.position for entry in batch], positions)
             reached[stream] = positions[-1]

@@ -178,9 +178,7 @@ async def test_a_stale_leader_can_neither_mark_nor_renew(database: Database) -> 
         await new.confirm(connection)
 
 
-async def test_a_relay_that_no_longer_leads_tells_of_no_backlog(
-    database: Database, eventually: Any
-) -> None:
+async def test_a_relay_that_no_longer_leads_tells_of_no_backlog(database: Database, eventually: Any) -> None:
     async def is_seen(leads: bool) -> bool:
         names = ("smartcourse_outbox_leader", "smartcourse_outbox_pending", "smartcourse_outbox_oldest_seconds")
         return all((metric(name) > 0) is leads for name in names)
