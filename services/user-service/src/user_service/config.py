@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from shared.config.settings import BrokerSettings, DatabaseSettings, ServiceSettings, SigningSecret
 from shared.utils.validators import Password
+from user_service.core.revocations import LONGEST_ACCESS_LIFETIME
 
 
 class Settings(ServiceSettings, DatabaseSettings, BrokerSettings):
@@ -17,7 +18,9 @@ class Settings(ServiceSettings, DatabaseSettings, BrokerSettings):
     jwt_secret_key: SigningSecret
     jwt_secret_key_previous: SigningSecret | None = None
     jwt_algorithm: Literal["HS256"] = "HS256"
-    jwt_access_token_expire_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    jwt_access_token_expire_minutes: Annotated[int, Field(ge=1, le=LONGEST_ACCESS_LIFETIME // timedelta(minutes=1))] = (
+        15
+    )
     jwt_refresh_token_expire_days: Annotated[int, Field(ge=1, le=365)] = 7
     jwt_issuer: Annotated[str, Field(min_length=1)] = "smartcourse"
     jwt_audience: Annotated[str, Field(min_length=1)] = "smartcourse-api"

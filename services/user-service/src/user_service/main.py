@@ -21,7 +21,7 @@ from user_service.api.router import DESCRIPTION, ROUTERS, TITLE
 from user_service.config import Settings
 from user_service.core.attempts import LoginAttempts
 from user_service.core.database import SERVICE
-from user_service.core.revocations import CLOCK_SKEW, RevocationStream
+from user_service.core.revocations import RevocationStream
 from user_service.core.security import TokenSigner
 from user_service.events.producer import AccountProducer, RevocationProducer
 from user_service.services.account import AccountService
@@ -43,12 +43,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     watch_redis("redis", redis)
     broker = make_broker(settings)
     relay = OutboxRelay(engine=database.engine, broker=broker, service=SERVICE)
-    keeper = RevocationKeeper(
-        database=database,
-        stream=RevocationStream(redis),
-        clock=clock,
-        relevance=settings.access_lifetime + CLOCK_SKEW,
-    )
+    keeper = RevocationKeeper(database=database, stream=RevocationStream(redis), clock=clock)
     app = create_app(
         settings,
         title=TITLE,
@@ -76,7 +71,7 @@ def _services(settings: Settings, *, database: Database, redis: Redis, clock: Cl
     sessions = SessionService(
         database=database,
         signer=signer,
-        publisher=RevocationProducer(RevocationStream(redis), relevance=settings.access_lifetime + CLOCK_SKEW),
+        publisher=RevocationProducer(RevocationStream(redis)),
         clock=clock,
         lifetimes=Lifetimes(access=settings.access_lifetime, session=settings.session_lifetime),
     )

@@ -1,5 +1,6 @@
 """The stream of revocations: there, complete, and no longer than needed."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -8,7 +9,9 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from user_service.config import Settings
 from user_service.core.revocations import COMPLETE_GROUP, STREAM, RevocationStream
+from user_service.main import build
 from user_service.services.revocations import RevocationKeeper
 
 RELEVANCE = timedelta(minutes=16)
@@ -21,9 +24,7 @@ async def stream(redis: Redis) -> RevocationStream:
 
 @pytest.fixture
 async def keeper(service: Any, stream: RevocationStream) -> RevocationKeeper:
-    return RevocationKeeper(
-        database=service.app.state.database, stream=stream, clock=service.clock, relevance=RELEVANCE
-    )
+    return RevocationKeeper(database=service.app.state.database, stream=stream, clock=service.clock)
 
 
 @pytest.fixture
@@ -93,10 +94,70 @@ async def test_two_replicas_filling_at_once_do_no_harm(
     assert set.union(*await service.revoked_sids()) == {sid}
 
 
-async def test_the_stream_is_trimmed_only_past_what_matters(keeper: RevocationKeeper, redis: Redis) -> None:
+@pytest.fixture
+async def log_out_of_a_long_session(service: Any, settings: Settings) -> Callable[[], Awaitable[str]]:
+    """Log in while access tokens are good for ten hours, and out after the lifetime was lowered to 15 minutes."""
+
+    async def someone() -> str:
+        generous = Settings.model_validate(
+            {name: getattr(settings, name) for name in settings.model_fields_set}
+            | {"jwt_access_token_expire_minutes": 600}
+        )
+        app = build(generous, clock=service.clock)
+        lowered, service.app = service.app, app
+        person = await service.newly()
+        service.app = lowered
+        await app.state.database.dispose()
+        person.tokens["refresh_token"] = (await service.refresh(person.tokens["refresh_token"])).json()["refresh_token"]
+        await service.call("POST", "/api/auth/logout", by=person)
+        return str(person.sid)
+
+    return someone
+
+
+async def test_a_token_stays_revoked_for_its_own_lifetime_although_that_was_lowered(
+    keeper: RevocationKeeper, service: Any, redis: Redis, log_out_of_a_long_session: Any
+) -> None:
+    sid = await log_out_of_a_long_session()
+    expiry = (service.clock.now() + timedelta(hours=10, minutes=1)).timestamp()
+    [(_, announced)] = await redis.xrange(STREAM)
+    [published] = [json.loads(row["payload"]) for row in await service.outbox()]
+    service.clock.advance(timedelta(hours=9, minutes=59))
+    await redis.flushall()
+    await keeper.ensure()
+    refilled = next(fields for _, fields in await redis.xrange(STREAM) if fields["sids"])
+    for entry in (announced, published, refilled):
+        assert entry["sids"] == sid
+        assert int(entry["until"]) == pytest.approx(expiry, abs=1)
+
+
+async def test_the_stream_keeps_what_outlives_a_lowered_lifetime(
+    keeper: RevocationKeeper, service: Any, redis: Redis, log_out_of_a_long_session: Any
+) -> None:
+    await log_out_of_a_long_session()
+    [row] = await service.outbox()
+    assert row["keep_seconds"] > 10 * 3600, "publishing a later one must not trim it"
+    await redis.delete(STREAM)
     seconds, _ = await redis.time()
-    horizon = seconds - int(RELEVANCE.total_seconds())
-    too_old, in_time = f"{(horizon - 5) * 1000}-0", f"{(horizon + 5) * 1000}-0"
+    in_time = f"{(seconds - 8 * 3600) * 1000}-0"
+    await redis.xadd(STREAM, {"sids": str(uuid4()), "until": "1"}, id=in_time)
+    service.clock.advance(timedelta(hours=8))
+    await keeper.tidy()
+    assert [entry_id for entry_id, _ in await redis.xrange(STREAM)] == [in_time]
+    service.clock.advance(timedelta(hours=2, minutes=2))
+    await keeper.tidy()
+    assert await redis.xrange(STREAM) == []
+
+
+async def test_the_stream_is_trimmed_only_past_what_matters(
+    keeper: RevocationKeeper, service: Any, redis: Redis, log_out: Any
+) -> None:
+    await log_out()
+    await redis.delete(STREAM)
+    service.clock.advance(timedelta(minutes=10))
+    seconds, _ = await redis.time()
+    horizon = seconds - 11 * 60  # when the one was revoked that matters, and the clocks' skew
+    too_old, in_time = f"{(horizon - 20) * 1000}-0", f"{(horizon + 20) * 1000}-0"
     for entry_id in (too_old, in_time):
         await redis.xadd(STREAM, {"sids": str(uuid4()), "until": "1"}, id=entry_id)
     await keeper.tidy()

@@ -12,10 +12,13 @@ from shared.events.user import UserEvent
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Sessions that ended at one moment before their time; their access tokens must not be accepted any more."""
+    """Sessions that ended at one moment before their time; their access tokens must not be accepted any more.
+
+    `until`: by then they have all expired by themselves.
+    """
 
     sids: tuple[UUID, ...]
-    at: datetime
+    until: datetime
 
 
 class AccountPublisher(Protocol):

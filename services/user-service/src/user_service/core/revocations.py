@@ -17,6 +17,10 @@ from redis.typing import EncodableT
 
 STREAM = "smartcourse:revocations"
 CLOCK_SKEW = timedelta(seconds=60)
+LONGEST_ACCESS_LIFETIME = timedelta(days=1)
+"""What the configuration may set at most: no access token that was ever issued is good for longer."""
+HORIZON = LONGEST_ACCESS_LIFETIME + CLOCK_SKEW
+"""No revocation matters longer than that."""
 SIDS_PER_ENTRY = 500
 APPEND_TIMEOUT_SECONDS = 0.5
 
@@ -45,10 +49,10 @@ def entries(sids: Sequence[UUID], until: datetime) -> list[dict[str, str]]:
     return [_entry(sids[start : start + SIDS_PER_ENTRY], until) for start in range(0, len(sids), SIDS_PER_ENTRY)]
 
 
-def entries_by_time(revoked: Sequence[tuple[UUID, datetime]], *, relevance: timedelta) -> list[dict[str, str]]:
-    """The same for revocations of different times, oldest first; an entry matters as long as its youngest does."""
+def entries_by_time(revoked: Sequence[tuple[UUID, datetime]]) -> list[dict[str, str]]:
+    """The same for sessions with times of their own, earliest first; an entry matters as long as its last does."""
     chunks = (revoked[start : start + SIDS_PER_ENTRY] for start in range(0, len(revoked), SIDS_PER_ENTRY))
-    return [_entry([sid for sid, _ in chunk], chunk[-1][1] + relevance) for chunk in chunks]
+    return [_entry([sid for sid, _ in chunk], chunk[-1][1]) for chunk in chunks]
 
 
 def _entry(sids: Sequence[UUID], until: datetime) -> dict[str, str]:
@@ -89,10 +93,10 @@ class RevocationStream:
             for each in revoked:
                 await self._redis.xadd(STREAM, _fields(each))
 
-    async def trim(self, relevance: timedelta) -> None:
+    async def trim(self, keep: timedelta) -> None:
         """Remove entries that were appended longer ago, by the clock of Redis."""
         seconds, _ = await self._redis.time()
-        oldest = f"{(seconds - math.ceil(relevance.total_seconds())) * 1000}-0"
+        oldest = f"{(seconds - math.ceil(keep.total_seconds())) * 1000}-0"
         await self._redis.xtrim(STREAM, minid=oldest, approximate=False)
 
 

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from shared.database import Database
 from shared.exceptions.base import UnavailableError
 from shared.utils.datetime import Clock
-from user_service.core.revocations import RevocationStream, entries_by_time
+from user_service.core.revocations import CLOCK_SKEW, RevocationStream, entries_by_time
 from user_service.repositories.session import SessionRepository
 
 CHECK_EVERY_SECONDS = 2.0
@@ -21,16 +21,12 @@ _log = structlog.get_logger(__name__)
 
 
 class RevocationKeeper:
-    """Every replica runs one; what one does, another's doing it too does not harm.
+    """Every replica runs one; what one does, another's doing it too does not harm."""
 
-    `relevance`: how long a revocation matters, the access tokens' lifetime plus clock skew.
-    """
-
-    def __init__(self, *, database: Database, stream: RevocationStream, clock: Clock, relevance: timedelta) -> None:
+    def __init__(self, *, database: Database, stream: RevocationStream, clock: Clock) -> None:
         self._database = database
         self._stream = stream
         self._clock = clock
-        self._relevance = relevance
 
     async def run(self) -> None:
         """Keep the stream until cancelled, through absences of Redis and of the database."""
@@ -57,15 +53,18 @@ class RevocationKeeper:
         now = self._clock.now()
         opened = await self._stream.open(now)
         async with self._database.read() as reading:
-            revoked = await SessionRepository(reading).revoked_since(now - self._relevance)
-        filled = await self._stream.fill(entries_by_time(revoked, relevance=self._relevance), opened=opened)
+            revoked = await SessionRepository(reading).still_revoked(now)
+        filled = await self._stream.fill(entries_by_time(revoked), opened=opened)
         if filled:
             _log.info("revocations_refilled", sessions=len(revoked))
         return filled
 
     async def tidy(self) -> None:
         """Trim revocations that no longer matter, and delete sessions that expired more than a day ago."""
-        await self._stream.trim(self._relevance)
+        now = self._clock.now()
+        async with self._database.read() as reading:
+            oldest = await SessionRepository(reading).oldest_that_matters(now)
+        await self._stream.trim(now - (oldest or now) + CLOCK_SKEW)
         async with self._database.begin() as transaction:
-            before = self._clock.now() - FORGET_AFTER
+            before = now - FORGET_AFTER
             await SessionRepository(transaction).delete_expired(before, limit=FORGET_AT_ONCE)

@@ -1,5 +1,6 @@
 """Sessions: every login starts a family of refresh tokens, each of which is exchanged once for its successor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from user_service.core.publishing import Revocation, RevocationPublisher
 from user_service.core.security import InvalidToken, TokenClaims, TokenSigner, TokenType, UnknownSigningKey, token_hash
 from user_service.models.session import RefreshToken, RevocationReason, Session
 from user_service.models.user import User
-from user_service.repositories.session import SessionRepository
+from user_service.repositories.session import Ended, SessionRepository
 from user_service.repositories.user import UserRepository
 from user_service.schemas.auth import TokenResponse
 
@@ -63,7 +64,13 @@ class SessionService:
         sessions = SessionRepository(transaction)
         now = self._clock.now()
         expires_at = _whole_second(now) + self._lifetimes.session
-        login = Session(sid=uuid4(), user_id=user.id, created_at=now, expires_at=expires_at)
+        login = Session(
+            sid=uuid4(),
+            user_id=user.id,
+            created_at=now,
+            expires_at=expires_at,
+            access_expires_at=min(_whole_second(now) + self._lifetimes.access, expires_at),
+        )
         sessions.add(login)
         await sessions.flush()
         _, text = await self._issue(sessions, login, user, now)
@@ -106,8 +113,8 @@ class SessionService:
         The caller holds an exclusive lock on the user's row, so that no login slips past.
         """
         now = self._clock.now()
-        sids = await SessionRepository(transaction).revoke_all(user_id, reason=reason, at=now, spared=spared)
-        return await self._recorded(transaction, Revocation(tuple(sids), now))
+        ended = await SessionRepository(transaction).revoke_all(user_id, reason=reason, at=now, spared=spared)
+        return await self._recorded(transaction, ended, now)
 
     async def announce(self, revocation: Revocation) -> None:
         """Tell the gateways now what the outbox will tell them for certain."""
@@ -118,10 +125,12 @@ class SessionService:
         self, transaction: AsyncSession, sid: UUID, *, user_id: int, reason: RevocationReason
     ) -> Revocation:
         now = self._clock.now()
-        was_live = await SessionRepository(transaction).revoke(sid, user_id=user_id, reason=reason, at=now)
-        return await self._recorded(transaction, Revocation((sid,) if was_live else (), now))
+        ended = await SessionRepository(transaction).revoke(sid, user_id=user_id, reason=reason, at=now)
+        return await self._recorded(transaction, ended, now)
 
-    async def _recorded(self, transaction: AsyncSession, revocation: Revocation) -> Revocation:
+    async def _recorded(self, transaction: AsyncSession, ended: Sequence[Ended], now: datetime) -> Revocation:
+        until = max((each.until for each in ended), default=now)
+        revocation = Revocation(tuple(each.sid for each in ended), until)
         if revocation.sids:
             await self._publisher.sessions_revoked(transaction, revocation)
         return revocation
@@ -181,14 +190,18 @@ class SessionService:
         return token, text
 
     def _pair(self, login: Session, user: User, refresh_token: str, now: datetime) -> TokenResponse:
+        """Both tokens, and the note on `login` of how long the access token is good: longer than the next one, if the
+        lifetime is lowered meanwhile."""
         issued_at = _whole_second(now)
+        expires_at = min(issued_at + self._lifetimes.access, login.expires_at)
+        login.access_expires_at = max(login.access_expires_at or expires_at, expires_at)
         claims = TokenClaims(
             user_id=user.id,
             role=user.role,
             sid=login.sid,
             jti=uuid4(),
             issued_at=issued_at,
-            expires_at=min(issued_at + self._lifetimes.access, login.expires_at),
+            expires_at=expires_at,
         )
         return TokenResponse(
             access_token=self._signer.sign(TokenType.ACCESS, claims),
