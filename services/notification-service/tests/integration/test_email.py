@@ -46,10 +46,9 @@ async def test_the_address_and_name_of_the_moment_of_sending_are_used(
         ada = await world.new_user()
         await world.deliver(world.enrollment(ada))
         await world.settled()
-        await world.sql.execute(
-            "UPDATE users SET email = 'new@school.example', full_name = 'Countess' WHERE id = $1", ada
-        )
-        mailbox.start()
+    await world.sql.execute("UPDATE users SET email = 'new@school.example', full_name = 'Countess' WHERE id = $1", ada)
+    mailbox.start()
+    async with start(**with_mail) as world:
         await world.delivered()
     [message] = mailbox.messages
     assert mailbox.recipients == ["new@school.example"]

@@ -6,14 +6,18 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import ClientTimeout
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from http_ece import ECEException
 from notification_certificates import make_certificate
 from push_server import Browser, PushServer, running_push_server
+
+from notification_service.channels import push
 
 PATH = "/api/notifications/push"
 
@@ -234,6 +238,47 @@ async def test_a_push_service_that_cannot_be_reached_does_not_hold_up_another(
     await told(push_world, ada)
     assert sorted(await push_world.deliveries()) == ["dead", "sent"]
     assert len(push_server.received) == 1
+
+
+async def test_one_browser_that_never_answers_holds_up_nobody(
+    push_world: Any, push_server: PushServer, eventually: Any
+) -> None:
+    ada, bob = await push_world.new_user(), await push_world.new_user()
+    stalling, quick = push_server.browser(), push_server.browser()
+    push_server.silent.add(urlsplit(stalling.endpoint).path)
+    for person, browser in ((ada, stalling), (bob, quick)):
+        await subscribe(push_world, person, browser)
+        await push_world.prefer(person, "enrolled", push=True)
+
+    async def is_stalling() -> bool:
+        return len(push_server.received) == 1
+
+    async def are_told() -> bool:
+        return len(push_server.received) >= 21
+
+    await push_world.deliver(push_world.enrollment(ada))
+    await eventually(is_stalling)
+    await push_world.deliver(*(push_world.enrollment(bob) for _ in range(20)))
+    await eventually(are_told)
+    stalled = await push_world.sql.fetchrow(
+        "SELECT d.attempts, d.reason FROM notification_deliveries d JOIN notifications n ON n.id = d.notification_id"
+        " WHERE n.user_id = $1",
+        ada,
+    )
+    assert tuple(stalled) == (1, None), "it is still at its first attempt"
+
+
+async def test_a_browser_whose_push_service_never_answers_is_given_up(
+    push_world: Any, push_server: PushServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "SILENCES", 3)
+    monkeypatch.setattr(push, "TIMEOUT", ClientTimeout(total=0.3))
+    ada, browser = await push_world.new_user(), push_server.browser()
+    push_server.silent.add(urlsplit(browser.endpoint).path)
+    await subscribe(push_world, ada, browser)
+    await told(push_world, ada)
+    assert len(push_server.received) == 3
+    assert await push_world.sql.fetchval("SELECT count(*) FROM push_subscriptions") == 0
 
 
 async def test_the_longest_text_fits_into_a_push(push_world: Any, push_server: PushServer) -> None:

@@ -1,5 +1,6 @@
 """A real push service over HTTP, and browsers that subscribe to it and decrypt what it carries."""
 
+import asyncio
 import base64
 import json
 import secrets
@@ -53,17 +54,20 @@ class Received:
 
 @dataclass
 class PushServer:
-    """``answers`` (status and headers) are given in order; then everything is accepted."""
+    """``answers`` (status and headers) are given in order; then everything is accepted. ``silent`` paths get none."""
 
     url: str
     received: list[Received] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
 
     def browser(self) -> Browser:
         return Browser(f"{self.url}/{secrets.token_urlsafe(12)}")
 
     async def take(self, request: web.Request) -> web.Response:
         self.received.append(Received(request.path, dict(request.headers), await request.read()))
+        if request.path in self.silent:
+            await asyncio.sleep(3600)
         status, headers = self.answers.pop(0) if self.answers else (201, {})
         return web.Response(status=status, headers=headers)
 
@@ -74,7 +78,7 @@ async def running_push_server(tls: ssl.SSLContext | None = None) -> AsyncIterato
     server = PushServer(f"{'https' if tls else 'http'}://localhost:{port}")
     application = web.Application()
     application.router.add_post("/{name}", server.take)
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "localhost", port, ssl_context=tls).start()

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+from collections import Counter
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -27,7 +28,11 @@ KEEP_SECONDS = 86_400
 """How long a push service keeps what a browser that is away has not fetched."""
 TOKEN_SECONDS = 12 * 3600
 LONGEST_RETRY_AFTER_SECONDS = 86_400.0
-TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
+TIMEOUT = aiohttp.ClientTimeout(total=5)
+"""Push services answer within a second; one that does not holds a place that others wait for."""
+SILENCES = 10
+"""A browser whose push service has not answered so often in a row is given up. One delivery's attempts take hours to
+come to that; only whoever lets many deliveries wait comes to it soon."""
 LONGEST_BODY_BYTES = 2_000
 """Push services take 4,096 bytes, of which encryption needs about 100 (RFC 8291, section 4)."""
 
@@ -46,6 +51,7 @@ class PushCarrier:
         self._key, self._subject, self._allow_private, self._clock = key, subject, allow_private, clock
         self._tls = ssl.create_default_context()  # trusts what SSL_CERT_FILE says, where that is set
         self._session: aiohttp.ClientSession | None = None
+        self._silences: Counter[str] = Counter()  # endpoint → time-outs in a row, as far as this process knows
 
     async def carry(self, parcel: Parcel) -> None:
         """Raises RetryLaterError, RejectedError, TargetGoneError."""
@@ -62,13 +68,16 @@ class PushCarrier:
                 allow_redirects=False,
             ) as answer:
                 status, retry_after = answer.status, answer.headers.get("Retry-After")
+            self._silences.pop(target.endpoint, None)
         except aiohttp.InvalidURL:
             raise RejectedError("the endpoint is not a URL") from None
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, PrivateAddressError):
                 raise RejectedError(str(error.os_error)) from None
             raise RetryLaterError(f"no connection to the push service: {type(error).__name__}") from error
-        except (aiohttp.ClientError, OSError) as error:  # OSError includes TimeoutError
+        except TimeoutError as error:
+            raise self._silent(target.endpoint) from error
+        except (aiohttp.ClientError, OSError) as error:
             raise RetryLaterError(f"the push service broke off: {type(error).__name__}") from error
         if failure := self._judged(status, retry_after):
             raise failure
@@ -77,6 +86,13 @@ class PushCarrier:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
+
+    def _silent(self, endpoint: str) -> CarryingError:
+        self._silences[endpoint] += 1
+        if self._silences[endpoint] < SILENCES:
+            return RetryLaterError("the push service did not answer in time")
+        del self._silences[endpoint]
+        return TargetGoneError(f"the push service did not answer {SILENCES} times in a row")
 
     def _headers(self, parcel: Parcel, target: PushTarget) -> dict[str, str]:
         parts = urlsplit(target.endpoint)

@@ -33,13 +33,14 @@ tracer = trace.get_tracer(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DelivererSettings:
-    """``claim_seconds`` must exceed ``send_seconds``: a deliverer that is still sending must not be overtaken.
+    """``at_once`` deliveries are under way at most. ``claim_seconds`` must exceed ``send_seconds``: a deliverer that
+    is still sending must not be overtaken.
 
     Backoff is a delivery's, after a failure of its own; a pause is the deliverer's, while nothing can be carried.
     ``finish_seconds``: what is under way when the process is asked to end gets so long.
     """
 
-    batch_size: int = 8
+    at_once: int = 8
     poll_seconds: float = 5.0
     send_seconds: float = 30.0
     claim_seconds: float = 90.0
@@ -76,7 +77,8 @@ class Deliverer:
 
     A delivery is claimed in one short transaction, carried outside any, and settled in another. Whoever dies in
     between loses the claim in time, and the delivery is carried again under the same id. An absent carrier is no
-    failure of the deliveries: they are given back and all wait, however long it takes.
+    failure of the deliveries: they are given back and all wait, however long it takes. One that takes long holds up
+    no other.
     """
 
     def __init__(self, *, database: Database, carrier: Carrier, settings: DelivererSettings | None = None) -> None:
@@ -84,6 +86,7 @@ class Deliverer:
         self._settings = settings or DelivererSettings()
         self._deliveries, self._subscriptions = DeliveryRepository(), SubscriptionRepository()
         self._wakeup = Wakeup(database.engine, wakeup_channel(carrier.channel))
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Deliver until cancelled, through absences of the carrier and of the database."""
@@ -91,44 +94,61 @@ class Deliverer:
         try:
             while not is_cancelled():
                 try:
-                    await self._turn()
-                    failures = 0
+                    if await self._turn():
+                        failures = 0
                 except Exception as error:  # noqa: BLE001 - a deliverer that ended would hold back everything
                     failures += 1
                     await self._pause_after(error, failures)
         finally:
+            await self._finish()
             await self._wakeup.aclose()
 
-    async def _turn(self) -> None:
-        """Settle what is due; if that was not much, wait for more."""
+    async def _turn(self) -> bool:
+        """Begin what is due as far as there is room, then wait for more or for room. Whether all is well: something
+        has come to its end, or there is nothing to do."""
         await self._wakeup.listen()
-        async with self._database.begin() as session:
-            claimed = await self._deliveries.claim(
-                session,
-                self._carrier.channel,
-                limit=self._settings.batch_size,
-                seconds=self._settings.claim_seconds,
-            )
-        # All come to their end before a failure is looked at: one must not cut off the others.
-        await self._finished(asyncio.gather(*map(self._deliver, claimed), return_exceptions=True))
-        if len(claimed) < self._settings.batch_size:
-            await self._wakeup.wait(self._settings.poll_seconds)
+        has_ended = await self._collect()
+        room = self._settings.at_once - len(self._under_way)
+        if room > 0:
+            async with self._database.begin() as session:
+                claimed = await self._deliveries.claim(
+                    session, self._carrier.channel, limit=room, seconds=self._settings.claim_seconds
+                )
+            for each in claimed:
+                self._begin(each)
+        is_idle = not self._under_way
+        await self._wakeup.wait(self._settings.poll_seconds)
+        return has_ended or is_idle
 
-    async def _finished(self, work: asyncio.Future[list[BaseException | None]]) -> None:
-        """Wait for ``work``, and raise its first failure. Asked to end meanwhile, end it in order if it is not too
-        long: what was sent and not recorded would be sent again."""
-        try:
-            results = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            deadline = time.monotonic() + self._settings.finish_seconds
-            while not work.done() and (left := deadline - time.monotonic()) > 0:
-                with suppress(asyncio.CancelledError):  # it is cancelled again and again until it has ended
-                    await asyncio.wait({work}, timeout=left)
-            work.cancel()
-            raise
-        for failure in results:
-            if failure is not None:
-                raise failure
+    def _begin(self, claimed: Claimed) -> None:
+        task = asyncio.create_task(self._deliver(claimed))
+        task.add_done_callback(lambda _: self._wakeup.wake())
+        self._under_way.add(task)
+
+    async def _collect(self) -> bool:
+        """Let go of what has ended; whether there was any. Raises the first failure, once all the rest has ended too:
+        what has failed one may be failing the others."""
+        ended = {task for task in self._under_way if task.done()}
+        if any(task.exception() for task in ended):
+            await asyncio.wait(self._under_way)
+            ended = set(self._under_way)
+        self._under_way -= ended
+        for failure in filter(None, [task.exception() for task in ended]):
+            raise failure
+        return bool(ended)
+
+    async def _finish(self) -> None:
+        """End what is under way in order, if it does not take too long: what was sent and not recorded would be sent
+        again."""
+        deadline = time.monotonic() + self._settings.finish_seconds
+        while (running := {task for task in self._under_way if not task.done()}) and (
+            left := deadline - time.monotonic()
+        ) > 0:
+            with suppress(asyncio.CancelledError):  # it is cancelled again and again until it has ended
+                await asyncio.wait(running, timeout=left)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _deliver(self, claimed: Claimed) -> None:
         """Raises CarrierUnavailableError, after the delivery was given back."""
