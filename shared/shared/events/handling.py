@@ -53,6 +53,7 @@ class Handlers:
 
     def __init__(self, handlers: Iterable[Handler[Any]]) -> None:
         self._by_schema = {handler.payload.event_type.dataschema: handler for handler in handlers}
+        self._types = {handler.payload.event_type.name for handler in self._by_schema.values()}
         self.streams = sorted({handler.payload.event_type.stream for handler in self._by_schema.values()})
 
     def header(self, fields: Mapping[str, str]) -> Header:
@@ -70,13 +71,16 @@ class Handlers:
             raise DeadLetterError(f"not an event: {describe(error)}") from None
 
     def find(self, header: Header, fields: Mapping[str, str]) -> tuple[Handler[Any], Event[Any]] | None:
-        """Handler and event, or None if nobody here handles this type in this version.
+        """Handler and event, or None if nobody here handles this type.
 
         Raises:
-            DeadLetterError: the data contradicts its schema.
+            DeadLetterError: the data contradicts its schema, or is of a version that nobody here knows yet. That is
+                kept for whoever will: it can be replayed after an update.
         """
         handler = self._by_schema.get(header.dataschema)
         if handler is None:
+            if header.type in self._types:
+                raise DeadLetterError(f"nobody here knows {header.dataschema}; replay it after an update")
             return None
         try:
             return handler, handler.parse(fields[EVENT_FIELD])

@@ -253,12 +253,25 @@ async def test_the_consumer_survives_a_restart_of_postgres(
 async def test_events_of_no_interest_are_passed_over(
     database: Database, broker: Broker, rig: Rig, eventually: Any
 ) -> None:
+    other = {"type": "user.renamed", "dataschema": "urn:smartcourse:schema:user.renamed:v1"}
+    await deliver(broker, registration(1).model_copy(update=other))
+    async with consuming(database, rig, Welcomes()):
+        await eventually(lambda: settled(broker))
+    assert await effective(database) == []
+    assert await dead_letters(database) == []
+
+
+async def test_a_version_that_is_not_known_yet_is_kept_to_be_replayed(
+    database: Database, broker: Broker, rig: Rig, eventually: Any
+) -> None:
     event = registration(1)
     await deliver(broker, event.model_copy(update={"dataschema": "urn:smartcourse:schema:user.registered:v2"}))
     async with consuming(database, rig, Welcomes()):
         await eventually(lambda: settled(broker))
     assert await effective(database) == []
-    assert await dead_letters(database) == []
+    [letter] = await dead_letters(database)
+    assert letter.event_id == event.id
+    assert "user.registered:v2" in letter.reason
 
 
 async def test_readiness_follows_the_broker(database: Database, broker: Broker, rig: Rig, eventually: Any) -> None:
