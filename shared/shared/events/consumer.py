@@ -47,10 +47,6 @@ class ConsumerSettings:
     housekeeping_seconds: float = 3600.0
 
 
-class NotConsumingError(Exception):
-    """Events do not arrive at present."""
-
-
 class EventConsumer:
     """Consumes for one service. Any number of processes may run it: they share the work of the group ``<service>``.
 
@@ -74,7 +70,7 @@ class EventConsumer:
         self._settings = settings or ConsumerSettings()
         self._member = str(uuid4())
         self._is_subscribed = False
-        self._trouble: str | None = "it has not started"
+        metrics.EVENTS_CONSUMING.labels(self._group).set(0)
         self._claim_due = self._housekeeping_due = self._observation_due = 0.0
 
     async def run(self) -> None:
@@ -84,32 +80,25 @@ class EventConsumer:
             while not is_cancelled():
                 try:
                     await self._turn()
-                    failures, self._trouble = 0, None
+                    failures = 0
                 except NoSuchGroupError:
                     self._is_subscribed = False
                 except (BrokerError, UnavailableError) as error:
                     self._is_subscribed = False
-                    failures, self._trouble = failures + 1, describe(error)
-                    await self._pause(failures, self._trouble)
+                    failures += 1
+                    metrics.EVENTS_CONSUMING.labels(self._group).set(0)
+                    await self._pause(failures, describe(error))
         finally:
-            self._trouble = "it has ended"
+            metrics.EVENTS_CONSUMING.labels(self._group).set(0)
             await self._leave()
-
-    async def check(self) -> None:
-        """For readiness.
-
-        Raises:
-            NotConsumingError: with the reason.
-        """
-        if self._trouble is not None:
-            raise NotConsumingError(f"events are not consumed: {self._trouble}")
 
     async def _turn(self) -> None:
         streams = self._handlers.streams
         if not self._is_subscribed:
             for stream in streams:
                 await self._broker.subscribe(stream, self._group)
-            self._is_subscribed, self._trouble = True, None
+            self._is_subscribed = True
+            metrics.EVENTS_CONSUMING.labels(self._group).set(1)
         await self._take_over()
         await self._keep_house()
         await self._observe()

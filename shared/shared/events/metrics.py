@@ -25,6 +25,11 @@ EVENTS_CONSUMED = Counter(
     "Deliveries settled, by outcome: handled, repeated, ignored, dead",
     ["service", "type", "outcome"],
 )
+EVENTS_CONSUMING = Gauge(
+    "smartcourse_events_consuming",
+    "1 while events reach this process; its requests are answered either way",
+    ["service"],
+)
 EVENTS_RETRIED = Counter("smartcourse_events_retried", "Attempts at handling an event that failed", ["service", "type"])
 EVENTS_LAG = Histogram(
     "smartcourse_events_lag_seconds",

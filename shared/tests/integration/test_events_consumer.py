@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from shared.database import Database, WriteSession
 from shared.events import inbox
 from shared.events.broker import Broker, BrokerError
-from shared.events.consumer import ConsumerSettings, EventConsumer, NotConsumingError
+from shared.events.consumer import ConsumerSettings, EventConsumer
 from shared.events.dead_letters import DeadLetter, DeadLetters, dead_letters_table
 from shared.events.envelope import Event
 from shared.events.handling import Handler
@@ -274,26 +274,17 @@ async def test_a_version_that_is_not_known_yet_is_kept_to_be_replayed(
     assert "user.registered:v2" in letter.reason
 
 
-async def test_readiness_follows_the_broker(database: Database, broker: Broker, rig: Rig, eventually: Any) -> None:
-    async with consuming(database, rig, Welcomes()) as consumer:
+async def test_whether_events_arrive_is_measured(database: Database, broker: Broker, rig: Rig, eventually: Any) -> None:
+    async def is_measured(consuming: int) -> bool:
+        return REGISTRY.get_sample_value("smartcourse_events_consuming", {"service": GROUP}) == consuming
 
-        async def is_ready() -> bool:
-            try:
-                await consumer.check()
-            except NotConsumingError:
-                return False
-            return True
-
-        async def is_not_ready() -> bool:
-            return not await is_ready()
-
-        await eventually(is_ready)
+    async with consuming(database, rig, Welcomes()):
+        await eventually(lambda: is_measured(1))
         await asyncio.to_thread(rig.server.stop)
-        await eventually(is_not_ready)
+        await eventually(lambda: is_measured(0))
         await asyncio.to_thread(rig.server.start)
-        await eventually(is_ready)
-    with pytest.raises(NotConsumingError, match="it has ended"):
-        await consumer.check()
+        await eventually(lambda: is_measured(1))
+    assert await is_measured(0), "it has ended"
 
 
 async def test_a_broker_that_loses_its_streams_loses_no_event_and_repeats_no_effect(

@@ -72,7 +72,6 @@ def build(settings: Settings, pace: Pace | None = None) -> FastAPI:
         settings,
         title=TITLE,
         routers=ROUTERS,
-        checks={"events": consumer.check},
         database=database,
         tasks=[consumer.run, *(each.run for each in deliverers), housekeeper.run],
         lifespan=lifespan,
