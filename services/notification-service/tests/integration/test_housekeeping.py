@@ -42,7 +42,7 @@ async def test_what_is_old_and_of_no_more_use_goes(start: Any, eventually: Any) 
             "unread": await add(sql, ada, "unread"),
             "recent": await add(sql, ada, "recent", created_at="now() - interval '89 days'", is_read=True),
             "waiting": await add(sql, ada, "waiting", is_read=True),
-            "dead": await add(sql, ada, "dead"),
+            "dead": await add(sql, ada, "dead", is_read=True),
             "fresh": await add(sql, ada, "fresh"),
         }
         for body, state in (("unread", "sent"), ("recent", "cancelled"), ("waiting", "pending"), ("dead", "dead")):

@@ -96,10 +96,12 @@ class NotificationRepository:
         await session.execute(delete(Notification).where(Notification.user_id == user_id))
 
     async def prune(self, session: WriteSession, *, before: datetime) -> int:
-        """Remove up to ``PRUNED_AT_ONCE`` old ones that were read, or are in no list, and have nothing to deliver."""
-        pending = exists().where(Delivery.notification_id == Notification.id, Delivery.state == DeliveryState.PENDING)
+        """Remove up to ``PRUNED_AT_ONCE`` old ones that were read, or are in no list, and of which no delivery waits,
+        to be carried or for an administrator: deliveries go with their notification."""
+        waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEAD])
+        waiting = exists().where(Delivery.notification_id == Notification.id, waits)
         old = select(Notification.id).where(
-            Notification.created_at < before, or_(Notification.is_read, ~Notification.is_listed), ~pending
+            Notification.created_at < before, or_(Notification.is_read, ~Notification.is_listed), ~waiting
         )
         some = old.limit(PRUNED_AT_ONCE)
         pruned = await session.scalars(delete(Notification).where(Notification.id.in_(some)).returning(Notification.id))
