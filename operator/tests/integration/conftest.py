@@ -63,7 +63,7 @@ async def client_for(plane: ControlPlane, user: str, directory: Path) -> ApiClie
 @pytest.fixture(scope="session")
 async def admin(control_plane: ControlPlane) -> AsyncIterator[Cluster]:
     client = await client_for(control_plane, "admin", control_plane.directory)
-    cluster = Cluster(client, may_write=lambda: True)
+    cluster = Cluster(client, may_write=lambda: True, field_manager="kubectl-edit")
     yield cluster
     await client.close()
 

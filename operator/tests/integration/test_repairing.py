@@ -17,6 +17,7 @@ from .world import Machinery, Platform, eventually
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 RESTORE_SECONDS = 15
+DATABASE_URL = "DATABASE_URL"
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,6 @@ async def test_a_deleted_child_comes_back(academy: Platform, kind: str) -> None:
     await academy.until_ready()
 
 
-def strategic(container: Document) -> Document:
-    return {"spec": {"template": {"spec": {"containers": [container]}}}}
-
-
 @pytest.mark.parametrize(
     ("kind", "name", "patch", "path"),
     [
@@ -119,19 +116,117 @@ async def test_an_edited_child_is_reverted(academy: Platform, kind: str, name: s
     await academy.until_ready()
 
 
-async def test_containers_and_variables_that_somebody_adds_are_taken_out(academy: Platform) -> None:
-    kind, name = BY_NAME["Deployment"], "academy-course"
-    before = await academy.cluster.find(kind, academy.namespace, name)
+POD = "/spec/template/spec"
+CONTAINER = f"{POD}/containers/0"
+
+
+def add(path: str, value: Any) -> Document:
+    return {"op": "add", "path": path, "value": value}
+
+
+def remove(path: str) -> Document:
+    return {"op": "remove", "path": path}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "operations"),
+    [
+        ("Deployment", "academy-user", [add(f"{CONTAINER}/command", ["sleep"])]),
+        ("Deployment", "academy-user", [add(f"{CONTAINER}/envFrom", [{"secretRef": {"name": "stray"}}])]),
+        ("Deployment", "academy-user", [add(f"{CONTAINER}/securityContext/capabilities/add", ["NET_ADMIN"])]),
+        ("Deployment", "academy-user", [add(f"{CONTAINER}/env/-", {"name": "STRAY", "value": "1"})]),
+        ("Deployment", "academy-user", [add(f"{POD}/containers/-", {"name": "stray", "image": "stray"})]),
+        ("Deployment", "academy-gateway", [add(f"{POD}/initContainers", [{"name": "stray", "image": "stray"}])]),
+        ("Deployment", "academy-user", [add(f"{POD}/hostNetwork", True)]),
+        ("Deployment", "academy-user", [add(f"{POD}/nodeSelector", {"stray": "label"})]),
+        ("Deployment", "academy-user", [add("/spec/paused", True)]),
+        ("StatefulSet", "academy-postgres", [add(f"{CONTAINER}/args", ["--stray"])]),
+        ("Ingress", "academy-gateway", [add("/spec/rules/0/host", "mine.example")]),
+        ("Ingress", "academy-gateway", [add("/spec/tls", [{"hosts": ["mine.example"], "secretName": "stray"}])]),
+        (
+            "NetworkPolicy",
+            "academy-postgres",
+            [add("/spec/egress", [{}]), add("/spec/policyTypes", ["Ingress", "Egress"])],
+        ),
+        ("NetworkPolicy", "academy-postgres", [add("/spec/ingress/0/from/0/namespaceSelector", {})]),
+        ("Service", "academy-user", [add("/spec/externalIPs", ["192.0.2.1"])]),
+        ("Service", "academy-user", [add("/spec/type", "NodePort")]),
+        (
+            "Deployment",
+            "academy-user",
+            [
+                remove(f"{CONTAINER}/env/{DATABASE_URL}/valueFrom"),
+                add(f"{CONTAINER}/env/{DATABASE_URL}/value", "postgresql://elsewhere"),
+            ],
+        ),
+        (
+            "Deployment",
+            "academy-user",
+            [remove(f"{POD}/volumes/0/emptyDir"), add(f"{POD}/volumes/0/hostPath", {"path": "/"})],
+        ),
+        (
+            "Deployment",
+            "academy-user",
+            [
+                remove(f"{CONTAINER}/livenessProbe/httpGet"),
+                add(f"{CONTAINER}/livenessProbe/exec", {"command": ["true"]}),
+            ],
+        ),
+        (
+            "PodDisruptionBudget",
+            "academy-user",
+            [remove("/spec/maxUnavailable"), add("/spec/minAvailable", 1)],
+        ),
+    ],
+)
+async def test_what_somebody_sets_in_a_child_is_taken_out(
+    academy: Platform, kind: str, name: str, operations: list[Document]
+) -> None:
+    before = await academy.cluster.find(BY_NAME[kind], academy.namespace, name)
     assert before
-    add = {"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "stray", "image": "stray"}}
-    variable = {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "STRAY", "value": "1"}}
-    await academy.cluster.amend(kind, academy.namespace, name, [variable, add])
+    edited = await academy.cluster.amend(BY_NAME[kind], academy.namespace, name, placed(operations, before))
+    assert edited["spec"] != before["spec"]
+    await eventually(
+        lambda: has_spec(academy, kind, name, before["spec"]),
+        what=f"{kind} {name} to be reverted",
+        timeout_seconds=RESTORE_SECONDS,
+    )
+    await academy.until_ready()
 
-    async def reverted() -> bool:
-        found = await academy.cluster.find(kind, academy.namespace, name)
-        return bool(found) and found["spec"]["template"] == before["spec"]["template"]
 
-    await eventually(reverted, what="the Deployment to be reverted", timeout_seconds=RESTORE_SECONDS)
+def placed(operations: list[Document], document: Document) -> list[Document]:
+    """Return the operations with the place of the variable DATABASE_URL in them, which a path can't name."""
+    if not any(DATABASE_URL in one["path"] for one in operations):
+        return operations
+    variables = document["spec"]["template"]["spec"]["containers"][0]["env"]
+    place = [one["name"] for one in variables].index(DATABASE_URL)
+    return [{**one, "path": one["path"].replace(DATABASE_URL, str(place))} for one in operations]
+
+
+async def has_spec(platform: Platform, kind: str, name: str, spec: Document) -> bool:
+    found = await platform.cluster.find(BY_NAME[kind], platform.namespace, name)
+    return bool(found) and found["spec"] == spec
+
+
+async def test_a_restart_by_hand_is_kept(academy: Platform) -> None:
+    kind, restarted = BY_NAME["Deployment"], "kubectl.kubernetes.io/restartedAt"
+    patch = {"spec": {"template": {"metadata": {"annotations": {restarted: "2026-01-01T00:00:00Z"}}}}}
+    await academy.cluster.merge(kind, academy.namespace, "academy-user", patch)
+    await academy.cluster.amend(kind, academy.namespace, "academy-user", [add("/spec/paused", True)])
+
+    async def reverted() -> Document | None:
+        found = await academy.cluster.find(kind, academy.namespace, "academy-user")
+        return found if found and "paused" not in found["spec"] else None
+
+    found = await eventually(reverted, what="the other edit to be reverted", timeout_seconds=RESTORE_SECONDS)
+    assert found["spec"]["template"]["metadata"]["annotations"][restarted] == "2026-01-01T00:00:00Z"
+    await academy.until_ready()
+
+
+async def test_after_all_these_edits_the_steady_state_writes_nothing(
+    academy: Platform, control_plane: ControlPlane
+) -> None:
+    await test_the_steady_state_writes_nothing(academy, control_plane)
 
 
 async def test_a_field_that_the_spec_no_longer_sets_is_taken_out(academy: Platform) -> None:

@@ -64,6 +64,29 @@ async def test_what_changed_while_the_operator_was_away_is_applied_on_its_return
     assert found["spec"]["replicas"] == 2
 
 
+async def test_an_edit_of_what_excludes_another_field_does_not_block_a_rollout(
+    make_operator: MakeOperator, platform: Platform
+) -> None:
+    first = make_operator()
+    first.start()
+    await platform.create()
+    await platform.until_ready()
+    await first.stop()
+    path = "/spec/template/spec/volumes/0"
+    edit: list[Document] = [
+        {"op": "remove", "path": f"{path}/emptyDir"},
+        {"op": "add", "path": f"{path}/hostPath", "value": {"path": "/"}},
+    ]
+    await platform.cluster.amend(DEPLOYMENT, platform.namespace, "academy-user", edit)
+    await platform.change(services={"user": {"replicas": 2}})
+    make_operator().start()
+    await platform.until_ready()
+    found = await platform.cluster.find(DEPLOYMENT, platform.namespace, "academy-user")
+    assert found
+    assert found["spec"]["replicas"] == 2
+    assert "hostPath" not in found["spec"]["template"]["spec"]["volumes"][0]
+
+
 async def test_a_new_operator_changes_nothing_where_nothing_is_to_be_done(
     make_operator: MakeOperator, platform: Platform, control_plane: ControlPlane
 ) -> None:

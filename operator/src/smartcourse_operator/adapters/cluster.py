@@ -70,9 +70,12 @@ def path_of(kind: Kind, namespace: str, name: str = "", subresource: str = "") -
 class Cluster:
     """Reads and writes of documents."""
 
-    def __init__(self, client: ApiClient, *, may_write: Callable[[], bool]) -> None:
+    def __init__(
+        self, client: ApiClient, *, may_write: Callable[[], bool], field_manager: str = names.FIELD_MANAGER
+    ) -> None:
         self._client = client
         self._may_write = may_write
+        self._as_manager = {"fieldManager": field_manager}
 
     async def find(self, kind: Kind, namespace: str, name: str) -> Document | None:
         """Return an object, None if there is none."""
@@ -106,22 +109,22 @@ class Cluster:
 
     async def create(self, kind: Kind, document: Document) -> Document:
         namespace = document["metadata"]["namespace"]
-        return await self._write("POST", path_of(kind, namespace), {"fieldManager": names.FIELD_MANAGER}, document)
+        return await self._write("POST", path_of(kind, namespace), self._as_manager, document)
 
     async def apply(self, kind: Kind, document: Document) -> Document:
         """Apply on the server's side; fields that others hold become ours."""
         path = path_of(kind, document["metadata"]["namespace"], document["metadata"]["name"])
-        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+        query = {**self._as_manager, "force": "true"}
         return await self._write("PATCH", path, query, document, APPLY_PATCH)
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Document, *, subresource: str = "") -> Document:
         path = path_of(kind, namespace, name, subresource)
-        return await self._write("PATCH", path, {"fieldManager": names.FIELD_MANAGER}, patch, MERGE_PATCH)
+        return await self._write("PATCH", path, self._as_manager, patch, MERGE_PATCH)
 
     async def amend(self, kind: Kind, namespace: str, name: str, operations: list[Document]) -> Document:
         """Apply a JSON patch."""
         path = path_of(kind, namespace, name)
-        return await self._write("PATCH", path, {"fieldManager": names.FIELD_MANAGER}, operations, JSON_PATCH)
+        return await self._write("PATCH", path, self._as_manager, operations, JSON_PATCH)
 
     async def replace(self, kind: Kind, document: Document) -> Document:
         path = path_of(kind, document["metadata"]["namespace"], document["metadata"]["name"])

@@ -6,10 +6,11 @@ import structlog
 
 from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import Cluster
-from smartcourse_operator.core import drift
+from smartcourse_operator.core import drift, ownership
 from smartcourse_operator.core.objects import BY_NAME, Document, Reference, foreign_owner, reference
 
 log = structlog.get_logger()
+PATHS_SHOWN = 10
 
 
 class NameTakenError(Exception):
@@ -40,24 +41,25 @@ class Applier:
             raise NameTakenError(reference(rendered), owner)
         if live["metadata"].get("deletionTimestamp"):
             return live  # applied anew once it is gone
+        if others := list(ownership.paths(ownership.contested(rendered, live))):
+            await self._cluster.amend(
+                kind, metadata["namespace"], metadata["name"], ownership.reclaiming(rendered, live)
+            )
+            return await self._apply(rendered, "drifted", others)
         if not drift.is_current(rendered, live):
             return await self._apply(rendered, "changed", [])
         if found := drift.differences(rendered, live):
-            return await self._apply(rendered, "drifted", found)
+            return await self._apply(rendered, "drifted", drift.shown(found))
         return live
 
-    async def _apply(self, rendered: Document, cause: str, found: list[drift.Difference]) -> Document:
+    async def _apply(self, rendered: Document, cause: str, paths: list[str]) -> Document:
         kind, metadata = BY_NAME[rendered["kind"]], rendered["metadata"]
-        paths = [str(difference) for difference in found[:10]]
-        log.info("applying", namespace=metadata["namespace"], object=str(reference(rendered)), cause=cause, paths=paths)
+        log.info(
+            "applying", namespace=metadata["namespace"], object=str(reference(rendered)), cause=cause,
+            paths=paths[:PATHS_SHOWN],
+        )  # fmt: skip
         metrics.APPLIED.labels(kind.kind, cause).inc()
         applied = await self._cluster.apply(kind, rendered)
-        left = drift.differences(rendered, applied)
-        if stray := drift.removals(left):
-            applied = await self._cluster.amend(kind, metadata["namespace"], metadata["name"], stray)
-            left = drift.differences(rendered, applied)
-        if left:
-            log.warning(
-                "still differs after applying", object=str(reference(rendered)), paths=[str(one) for one in left[:10]]
-            )
+        if left := drift.shown(drift.differences(rendered, applied)):
+            log.warning("still differs after applying", object=str(reference(rendered)), paths=left[:PATHS_SHOWN])
         return {"apiVersion": kind.api_version, "kind": kind.kind, **applied}
