@@ -257,6 +257,37 @@ async def test_a_secrets_missing_key_is_added_and_its_other_values_stay(academy:
     assert after["data"]["identity-key"] != before["data"]["identity-key"]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "key", "condition"),
+    [
+        ("admin", "password", "ServicesReady"),
+        ("postgres", "password", "DatabasesReady"),
+        ("mongodb", "root-password", "DatabasesReady"),
+    ],
+)
+async def test_a_lost_value_that_the_data_was_initialised_with_is_told_and_never_replaced(
+    academy: Platform, suffix: str, key: str, condition: str
+) -> None:
+    name = f"academy-{suffix}"
+    before = await academy.cluster.find(SECRET, academy.namespace, name)
+    assert before
+    await academy.cluster.delete(SECRET, academy.namespace, name)
+
+    async def told() -> bool:
+        return (await academy.condition(condition)).get("reason") == "SecretLost"
+
+    await eventually(told, what=f"{condition} to say SecretLost")
+    assert name in (await academy.condition("Degraded"))["message"]
+    assert await academy.cluster.find(SECRET, academy.namespace, name) is None
+    metadata = {"name": name, "namespace": academy.namespace}
+    restored = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {key: before["data"][key]}}
+    await academy.cluster.create(SECRET, restored)
+    await academy.until_ready()
+    after = await academy.cluster.find(SECRET, academy.namespace, name)
+    assert after
+    assert after["data"] == before["data"], "what follows from the value is completed"
+
+
 async def test_an_empty_volume_in_place_of_a_databases_is_told_and_nothing_is_done(academy: Platform) -> None:
     await academy.create("emptied", route={"host": "emptied.localhost"})
     await academy.until_ready("emptied")

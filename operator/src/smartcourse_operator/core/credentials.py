@@ -49,6 +49,19 @@ class SecretMissingError(SecretError):
         super().__init__(secret, f"the Secret {secret} with the key {key} is needed and was not found; create it")
 
 
+class SecretLostError(SecretError):
+    """A generated value is gone with which something was initialised that is still there."""
+
+    reason = "SecretLost"
+
+    def __init__(self, secret: str, key: str) -> None:
+        super().__init__(
+            secret,
+            f"the Secret {secret} with the key {key} is gone, and data was initialised with it: a new value would not "
+            "fit; create it again with the old value (docs/runbooks/not-ready.md says where that may still be found)",
+        )
+
+
 class SecretInvalidError(SecretError):
     """A Secret holds something unusable; its value is not repeated."""
 
@@ -163,6 +176,9 @@ class PushKeys:
             problem = "is not a private key of P-256, 32 bytes in base64url"
             raise SecretInvalidError(self.secret, "private-key", problem) from error
 
+
+IRREPLACEABLE = {"admin": "password", "postgres": "password", "mongodb": "root-password"}
+"""By suffix, the key that data is initialised with once; the other Secrets' values are set anew where they are used."""
 
 Wanted = Login | Values | PushKeys
 Plan = dict[str, Wanted]

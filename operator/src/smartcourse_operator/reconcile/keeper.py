@@ -42,11 +42,12 @@ class SecretKeeper:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def keep(self, name: str, namespace: str, spec: SmartCourseSpec) -> Kept:
+    async def keep(self, name: str, namespace: str, spec: SmartCourseSpec, *, is_initialised: bool) -> Kept:
         """Make what is missing, and read what people have made.
 
         Raises:
             SecretMissingError, SecretInvalidError: a Secret that the resource names cannot be used.
+            SecretLostError: the data is initialised, and the value that it was initialised with is not there.
             SecretTakenError: a name is in use by another SmartCourse.
         """
         plan = credentials.plan(
@@ -55,8 +56,10 @@ class SecretKeeper:
             postgres_admin_url=await self._external(namespace, spec.databases.postgres, "admin-url"),
             mongodb_admin_url=await self._external(namespace, spec.databases.mongodb, "admin-url"),
         )
+        needed = credentials.IRREPLACEABLE if is_initialised else {}
         contents: dict[str, credentials.Contents] = {
-            suffix: await self._ensure(name, namespace, suffix, secret) for suffix, secret in plan.items()
+            suffix: await self._ensure(name, namespace, suffix, secret, needed=needed.get(suffix))
+            for suffix, secret in plan.items()
         }
         contents |= await self._outside(name, namespace, spec)
         return Kept(credentials.digests(contents), has_kafka_ca=KAFKA_CA in contents.get("kafka", {}))
@@ -102,9 +105,14 @@ class SecretKeeper:
                 raise credentials.SecretMissingError(secret, key)
         return {key: found[key] for key in (*keys, *optional) if key in found}
 
-    async def _ensure(self, name: str, namespace: str, suffix: str, wanted: credentials.Wanted) -> dict[str, str]:
+    async def _ensure(
+        self, name: str, namespace: str, suffix: str, wanted: credentials.Wanted, *, needed: str | None
+    ) -> dict[str, str]:
+        """Return a generated Secret's contents; a key that is `needed` is not generated."""
         full_name = f"{name}-{suffix}"
         found = await self._cluster.find(SECRET, namespace, full_name)
+        if needed and not (found and decode(found).get(needed)):
+            raise credentials.SecretLostError(full_name, needed)
         if found is None:
             contents = wanted.complete({}, credentials.generate)
             await self._cluster.create(SECRET, secrets.manifest(name, namespace, suffix, contents))

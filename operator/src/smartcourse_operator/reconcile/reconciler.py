@@ -59,10 +59,10 @@ class StoppedError(Exception):
         self.problem = problem
 
 
-def reader(spec: SmartCourseSpec, secret: str) -> ConditionType:
+def reader(name: str, spec: SmartCourseSpec, secret: str) -> ConditionType:
     """Return the condition that a Secret's trouble belongs to: the databases', unless services alone read it."""
     outside = values.secret_names(spec).items()
-    of_services = {name for key, name in outside if key not in names.DATASTORES}
+    of_services = {f"{name}-admin"} | {name for key, name in outside if key not in names.DATASTORES}
     return ConditionType.SERVICES_READY if secret in of_services else ConditionType.DATABASES_READY
 
 
@@ -86,6 +86,11 @@ class Work:
     @property
     def namespace(self) -> str:
         return str(self.owner["metadata"]["namespace"])
+
+    @property
+    def is_initialised(self) -> bool:
+        """Whether this resource's databases were set up; one that is made anew is not known to have any."""
+        return bool(self.before.volumes or self.before.completed_jobs)
 
 
 @dataclass(frozen=True)
@@ -157,13 +162,13 @@ class Reconciler:
         """
         try:
             work.release = self._tools.releases.choose(wanted=work.spec.version, current=work.before.version)
-            kept = await self._keeper.keep(work.name, work.namespace, work.spec)
+            kept = await self._keeper.keep(work.name, work.namespace, work.spec, is_initialised=work.is_initialised)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
                 raise StoppedError(Problem("DataMissing", missing, ConditionType.DATABASES_READY))
             work.board = Board.of(adopt(await self._render(work, work.release, kept), work.owner))
         except credentials.SecretError as error:
-            raise StoppedError(Problem(error.reason, str(error), reader(work.spec, error.secret))) from error
+            raise StoppedError(Problem(error.reason, str(error), reader(work.name, work.spec, error.secret))) from error
         except versions.ReleaseUnknownError as error:
             raise StoppedError(Problem("VersionUnknown", str(error))) from error
         except versions.UpgradeRefusedError as error:
