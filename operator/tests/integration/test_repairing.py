@@ -326,6 +326,26 @@ async def test_a_database_that_is_away_keeps_nothing_else_from_being_repaired(
     await academy.until_ready()
 
 
+async def test_a_version_that_cannot_be_run_is_told_and_keeps_nothing_from_being_repaired(academy: Platform) -> None:
+    await academy.change(version="9.9.9")
+
+    async def told() -> bool:
+        return (await academy.condition()).get("reason") == "VersionUnknown"
+
+    await eventually(told, what="Ready to say VersionUnknown")
+    assert (await academy.condition("ServicesReady"))["status"] == "True"
+    assert (await academy.get())["status"]["version"] == "1.0.0"
+    deployments = BY_NAME["Deployment"]
+    await academy.cluster.delete(deployments, academy.namespace, "academy-user")
+
+    async def restored() -> bool:
+        return await academy.cluster.find(deployments, academy.namespace, "academy-user") is not None
+
+    await eventually(restored, what="the Deployment to come back", timeout_seconds=RESTORE_SECONDS)
+    await academy.change(version=None)
+    await academy.until_ready()
+
+
 async def test_while_paused_nothing_is_changed(academy: Platform) -> None:
     await academy.change(paused=True)
 

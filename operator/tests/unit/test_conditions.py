@@ -109,6 +109,13 @@ def test_a_problem_before_rendering_leaves_the_other_conditions_as_they_were() -
     assert told["ServicesReady"][0] == "True"
 
 
+def test_a_problem_beside_a_platform_that_serves_is_told_and_hides_nothing() -> None:
+    told = found(Findings(board=board(), problem=Problem("VersionUnknown", "2.0.0"), health=""))
+    assert told["Ready"] == ("False", "VersionUnknown")
+    assert told["Degraded"] == ("True", "VersionUnknown")
+    assert {told[kind][0] for kind in ("DatabasesReady", "SchemaMigrated", "ServicesReady", "RouteReady")} == {"True"}
+
+
 def test_a_time_changes_only_with_the_status() -> None:
     first = conditions.conditions(Findings(board=board(), health=""), Context(1, NOW))
     later = Context(1, NOW + timedelta(hours=1), first)

@@ -31,7 +31,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Problem:
-    """What stops the operator: something that only a person, or time, can change."""
+    """What is wrong beside the objects' own states: something that only a person, or time, can change."""
 
     reason: str
     message: str
@@ -42,8 +42,9 @@ class Problem:
 class Findings:
     """What a reconcile has found.
 
-    `board` is None when it was stopped by `problem` before anything was rendered; `health` is what the gateway
-    answered, empty when it is well, None when it was not asked.
+    `board` is None when it was stopped by `problem` before anything was rendered; with a board, `problem` keeps the
+    platform from being as its spec asks and nothing from being repaired. `health` is what the gateway answered, empty
+    when it is well, None when it was not asked.
     """
 
     board: Board | None = None
@@ -72,14 +73,15 @@ def pending_verdict(state: State) -> Verdict:
 
 def group_verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
     """Return the verdict on each group of phases; on those that a problem stopped before, none but for its own."""
+    problem = findings.problem
+    told = {problem.affects: verdict(False, problem.reason, problem.message)} if problem and problem.affects else {}
     if findings.board is None:
-        problem = findings.problem
-        return {problem.affects: verdict(False, problem.reason, problem.message)} if problem and problem.affects else {}
+        return told
     return {
         kind: pending_verdict(state) if (state := findings.board.pending(phases)) else verdict(True, reason, text)
         for kind, phases, reason, text in GROUPS
         if kind not in OPTIONAL or any(findings.board.rendered[phase] for phase in phases)
-    }
+    } | told
 
 
 def ready_verdict(findings: Findings) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from pydantic import Field
@@ -20,15 +21,25 @@ class Release(Model):
     upgrade_from: list[str] = Field(default_factory=list, description="Releases that it may follow.")
 
 
-class ReleaseUnknownError(Exception):
+class VersionError(Exception):
+    """The release that the resource asks for can't be run."""
+
+    reason: ClassVar[str]
+
+
+class ReleaseUnknownError(VersionError):
     """The resource asks for a release that this operator does not carry."""
+
+    reason = "VersionUnknown"
 
     def __init__(self, version: str, known: list[str]) -> None:
         super().__init__(f"spec.version {version} is not known to this operator, which has {', '.join(known)}")
 
 
-class UpgradeRefusedError(Exception):
+class UpgradeRefusedError(VersionError):
     """The resource asks for a release that may not follow the one that runs."""
+
+    reason = "UpgradeRefused"
 
     def __init__(self, current: str, wanted: str) -> None:
         super().__init__(f"spec.version {wanted} cannot follow {current}: the release does not name it in upgradeFrom")

@@ -74,6 +74,7 @@ class Work:
     spec: SmartCourseSpec
     before: SmartCourseStatus
     release: versions.Release | None = None
+    problem: Problem | None = None
     board: Board | None = None
     live: Objects = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
@@ -150,9 +151,9 @@ class Reconciler:
         board = await self._act(work)
         if board.current() is not Phase.READY:
             await self._explain(work, board)
-            return Findings(board=board)
+            return Findings(board=board, problem=work.problem)
         await self._prune(work, board)
-        return Findings(board=board, health=await self._tools.probe(work.name, work.namespace))
+        return Findings(board=board, problem=work.problem, health=await self._tools.probe(work.name, work.namespace))
 
     async def _prepare(self, work: Work) -> None:
         """Look, and work out what there should be.
@@ -161,7 +162,7 @@ class Reconciler:
             StoppedError: that cannot be told.
         """
         try:
-            work.release = self._tools.releases.choose(wanted=work.spec.version, current=work.before.version)
+            work.release = self._choose(work)
             kept = await self._keeper.keep(work.name, work.namespace, work.spec, is_initialised=work.is_initialised)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
@@ -169,12 +170,25 @@ class Reconciler:
             work.board = Board.of(adopt(await self._render(work, work.release, kept), work.owner))
         except credentials.SecretError as error:
             raise StoppedError(Problem(error.reason, str(error), reader(work.name, work.spec, error.secret))) from error
-        except versions.ReleaseUnknownError as error:
-            raise StoppedError(Problem("VersionUnknown", str(error))) from error
-        except versions.UpgradeRefusedError as error:
-            raise StoppedError(Problem("UpgradeRefused", str(error))) from error
+        except versions.VersionError as error:
+            raise StoppedError(Problem(error.reason, str(error))) from error
         except (RenderError, UnexpectedObjectError) as error:
             raise StoppedError(Problem("RenderFailed", str(error), ConditionType.SERVICES_READY)) from error
+
+    def _choose(self, work: Work) -> versions.Release:
+        """Return the release to run: where the one asked for can't be, the one that runs is kept, and it is told.
+
+        Raises:
+            VersionError: there is none to keep.
+        """
+        current = work.before.version
+        try:
+            return self._tools.releases.choose(wanted=work.spec.version, current=current)
+        except versions.VersionError as error:
+            if current is None:
+                raise
+            work.problem = Problem(error.reason, str(error))
+            return self._tools.releases.choose(wanted=None, current=current)
 
     async def _render(self, work: Work, release: versions.Release, kept: Kept) -> list[Document]:
         settings = self._tools.settings
