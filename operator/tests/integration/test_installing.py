@@ -153,6 +153,25 @@ async def test_a_missing_secret_of_the_services_does_not_blame_the_databases(
     assert {"name": "KAFKA_CA_FILE", "value": "/etc/smartcourse/kafka/ca.crt"} in container["env"]
 
 
+async def test_a_missing_certificate_is_told_of_the_route_alone_and_its_creation_is_noticed(
+    platform: Platform, operator: Runner
+) -> None:
+    await platform.create(route={"host": "academy.example", "tls": {"secretName": "certificate"}})
+
+    async def told() -> bool:
+        found = await platform.condition("RouteReady")
+        return found.get("reason") == "SecretMissing" and "certificate" in found["message"]
+
+    async def serves() -> bool:
+        return (await platform.condition("ServicesReady")).get("status") == "True"
+
+    await eventually(told, what="RouteReady to name the Secret")
+    await eventually(serves, what="the services to be brought about all the same")
+    assert (await platform.condition())["reason"] == "SecretMissing"
+    await create_secret(platform, "certificate", **{"tls.crt": "a certificate", "tls.key": "its key"})
+    await platform.until_ready()
+
+
 async def test_a_bad_image_is_told_with_the_pods_own_reason(
     platform: Platform, operator: Runner, machinery: Machinery
 ) -> None:

@@ -116,6 +116,11 @@ def test_a_problem_beside_a_platform_that_serves_is_told_and_hides_nothing() -> 
     assert {told[kind][0] for kind in ("DatabasesReady", "SchemaMigrated", "ServicesReady", "RouteReady")} == {"True"}
 
 
+def test_a_problem_of_one_group_is_told_of_that_group_alone() -> None:
+    told = found(Findings(board=board(), problem=Problem("SecretMissing", "tls", ConditionType.ROUTE_READY), health=""))
+    assert (told["RouteReady"], told["ServicesReady"][0]) == (("False", "SecretMissing"), "True")
+
+
 def test_a_time_changes_only_with_the_status() -> None:
     first = conditions.conditions(Findings(board=board(), health=""), Context(1, NOW))
     later = Context(1, NOW + timedelta(hours=1), first)

@@ -14,6 +14,7 @@ from smartcourse_operator.core.spec import DatabaseMode, SmartCourseSpec
 
 ENCODED = "data"
 OWN = ("admin", "auth", "push")
+TLS_KEYS = ("tls.crt", "tls.key")
 KAFKA_KEYS = ("bootstrap-servers",)
 KAFKA_CA = "ca.crt"
 KAFKA_OPTIONAL_KEYS = ("username", "password", "security", "sasl-mechanism", KAFKA_CA)
@@ -63,6 +64,15 @@ class SecretKeeper:
         }
         contents |= await self._outside(name, namespace, spec)
         return Kept(credentials.digests(contents), has_kafka_ca=KAFKA_CA in contents.get("kafka", {}))
+
+    async def check_tls(self, namespace: str, spec: SmartCourseSpec) -> None:
+        """See that the route's certificate is there: without it the ingress controller would serve one of its own.
+
+        Raises:
+            SecretMissingError: it is not there, or not whole.
+        """
+        if spec.route.tls:
+            await self._read(namespace, spec.route.tls.secret_name, *TLS_KEYS)
 
     async def _outside(self, name: str, namespace: str, spec: SmartCourseSpec) -> dict[str, credentials.Contents]:
         """Return what is read of the Secrets that people made, by the chart's key."""

@@ -164,6 +164,7 @@ class Reconciler:
         try:
             work.release = self._choose(work)
             kept = await self._keeper.keep(work.name, work.namespace, work.spec, is_initialised=work.is_initialised)
+            await self._check_tls(work)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
                 raise StoppedError(Problem("DataMissing", missing, ConditionType.DATABASES_READY))
@@ -189,6 +190,13 @@ class Reconciler:
                 raise
             work.problem = Problem(error.reason, str(error))
             return self._tools.releases.choose(wanted=None, current=current)
+
+    async def _check_tls(self, work: Work) -> None:
+        """Note that the route's certificate is missing; all the rest can be brought about meanwhile."""
+        try:
+            await self._keeper.check_tls(work.namespace, work.spec)
+        except credentials.SecretError as error:
+            work.problem = work.problem or Problem(error.reason, str(error), ConditionType.ROUTE_READY)
 
     async def _render(self, work: Work, release: versions.Release, kept: Kept) -> list[Document]:
         settings = self._tools.settings
