@@ -36,7 +36,8 @@ make bench      the benchmarks, ours beside a rival; one of them: make bench-gat
 make generate   write the files that are made from others; UPGRADE=1: with the newest versions that the pins may have
 make images     print every image of the project with the tag that its content gives it
 
-Variables: CLUSTER (smartcourse), HTTP_PORT (8080), NODES (1), IMAGES (upstream | offline; unset: probe)
+Variables: CLUSTER (smartcourse), HTTP_PORT (8080), NODES (1), IMAGES (upstream | offline; unset: as the cluster was
+made, else probe)
 """
 
 
@@ -84,7 +85,7 @@ def cluster_only(settings: Settings, console: Console) -> int:
 
 
 def chosen_source(settings: Settings, console: Console) -> catalogue.Source:
-    source = catalogue.choose(settings.images)
+    source = cluster.source(settings)
     from_where = (
         "pulled from their registries"
         if source is catalogue.Source.UPSTREAM
@@ -105,7 +106,7 @@ def down(settings: Settings, console: Console) -> int:
 
 
 def show_images(settings: Settings, _: Console) -> int:
-    return images.main(catalogue.choose(settings.images))
+    return images.main(cluster.source(settings))
 
 
 def show_help(_: Settings, console: Console) -> int:

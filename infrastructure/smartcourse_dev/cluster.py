@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from smartcourse_dev import catalogue, docker, golang, registry
 from smartcourse_dev.catalogue import Source
 from smartcourse_dev.kubectl import Kubectl
-from smartcourse_dev.settings import INFRASTRUCTURE, Settings
+from smartcourse_dev.settings import INFRASTRUCTURE, Settings, SettingsError
 from smartcourse_dev.shell import CommandError, Log, StepError, capture
 
 KIND_VERSION = "v0.33.0"
@@ -101,6 +102,55 @@ def kubelet_patch(source: Source) -> dict[str, Any]:
     if source is Source.OFFLINE:  # no systemd on our nodes, and their volumes' file system tells nothing of quotas
         patch |= {"cgroupDriver": "cgroupfs", "localStorageCapacityIsolation": False}
     return patch
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a cluster was made; it stays so until it is deleted."""
+
+    source: Source
+    http_port: int
+    nodes: int
+
+    @classmethod
+    def of(cls, configuration: dict[str, Any]) -> Made:
+        """Read it from kind's configuration."""
+        (ingress,) = configuration["nodes"][0]["extraPortMappings"]
+        source = Source.OFFLINE if configuration["networking"].get("disableDefaultCNI") else Source.UPSTREAM
+        return cls(source, ingress["hostPort"], len(configuration["nodes"]))
+
+
+def made(settings: Settings) -> Made | None:
+    """Return how the cluster was made, None where there is none; while the engine is down its files are believed."""
+    file = settings.directory / "kind.yaml"
+    if not (settings.directory / "created").exists() or not file.exists():
+        return None
+    if docker.is_reachable() and not nodes(settings):
+        return None
+    return Made.of(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def source(settings: Settings) -> Source:
+    """Return where images come from: a cluster keeps to its source, for another database server can't read its data.
+
+    Raises:
+        SettingsError: the cluster was made otherwise than is asked for now.
+    """
+    found = made(settings)
+    if found is None:
+        return catalogue.choose(settings.images)
+    others = {
+        "IMAGES": (settings.images and settings.images != found.source, settings.images, found.source),
+        "HTTP_PORT": (settings.http_port != found.http_port, settings.http_port, found.http_port),
+        "NODES": (settings.nodes > found.nodes, settings.nodes, found.nodes),
+    }
+    for name, (is_other, wanted, present) in others.items():
+        if is_other:
+            raise SettingsError(
+                f"{name} is {wanted}, and the cluster {settings.cluster} was made with {name}={present}: give that, or "
+                f"run `make down` first, which gives up the cluster and its data"
+            )
+    return found.source
 
 
 def nodes(settings: Settings) -> list[str]:
