@@ -20,6 +20,7 @@ NAMESPACE = "smartcourse"
 SAMPLE = "academy"
 OPERATOR = "smartcourse-operator"
 OPERATOR_NAMESPACE = "smartcourse-system"
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 DATASTORES = ("postgres", "mongodb", "redis")
 READY_TIMEOUT_SECONDS = 600
 CRD_TIMEOUT = "60s"
@@ -47,6 +48,15 @@ def operator_values(settings: Settings, source: Source) -> dict[str, Any]:
     return {"image": operator, "images": ours | theirs, "publicUrl": settings.public_url}
 
 
+def forget_interrupted(kubectl: Kubectl, log: Log) -> None:
+    """Delete Helm's record of a release that Helm was killed in: it refuses every other operation until it is gone.
+
+    The objects stay; the upgrade that follows makes them what they should be.
+    """
+    pending = f"owner=helm,name={OPERATOR},status in ({', '.join(PENDING)})"
+    kubectl.run(log, "delete", "secrets", "--namespace", OPERATOR_NAMESPACE, "--selector", pending)
+
+
 def install_operator(settings: Settings, source: Source, log: Log) -> None:
     """Apply the resource definitions and install or upgrade the operator's release."""
     kubectl = Kubectl(settings.context)
@@ -59,6 +69,7 @@ def install_operator(settings: Settings, source: Source, log: Log) -> None:
         str(ROOT / "manifests" / "crd"),
         f"--timeout={CRD_TIMEOUT}",
     )
+    forget_interrupted(kubectl, log)
     values = settings.directory / "operator-values.json"
     values.write_text(json.dumps(operator_values(settings, source), indent=2), encoding="utf-8")
     log.run(

@@ -1,0 +1,88 @@
+"""A real Helm on a real API server: what it leaves when it is killed, and how the next run goes on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smartcourse_dev import application
+from smartcourse_dev.kubectl import Kubectl
+from smartcourse_dev.settings import ROOT
+from smartcourse_dev.shell import Log
+
+PENDING_SECONDS = 60
+Helm = Callable[..., subprocess.Popen[str]]
+
+
+def controlplane() -> Any:
+    """The module by which the operator's tests start kube-apiserver and etcd."""
+    path = ROOT / "operator" / "tests" / "integration" / "controlplane.py"
+    spec = importlib.util.spec_from_file_location("controlplane", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubectl]:
+    plane = controlplane().ControlPlane(tmp_path)
+    try:
+        plane.start()
+        monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig("admin", tmp_path)))
+        yield Kubectl("test")
+    finally:
+        plane.stop()
+
+
+@pytest.fixture
+def helm(kubectl: Kubectl) -> Helm:
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        command = [os.environ["HELM"], "upgrade", "--install", application.OPERATOR]
+        command += [str(ROOT / "charts" / application.OPERATOR), "--namespace", application.OPERATOR_NAMESPACE]
+        command += ["--create-namespace", "--skip-crds", *arguments]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    return start
+
+
+def states(kubectl: Kubectl) -> set[str]:
+    place = ("--namespace", application.OPERATOR_NAMESPACE)
+    found = json.loads(kubectl.read("get", "secrets", *place, "--selector", "owner=helm", "--output", "json"))
+    return {item["metadata"]["labels"]["status"] for item in found["items"]}
+
+
+def test_a_release_in_which_helm_was_killed_is_upgraded_all_the_same(
+    kubectl: Kubectl, helm: Helm, tmp_path: Path
+) -> None:
+    killed = helm("--wait", "--timeout", "5m")  # no kubelet runs, so it waits
+    until = time.monotonic() + PENDING_SECONDS
+    while "pending-install" not in states(kubectl):
+        assert killed.poll() is None, killed.communicate()[0]
+        assert time.monotonic() < until, "Helm recorded nothing"
+        time.sleep(0.1)
+    killed.kill()
+    killed.wait()
+    refused = helm()
+    assert "another operation" in refused.communicate()[0]
+    assert refused.returncode
+
+    application.forget_interrupted(kubectl, Log(tmp_path / "log"))
+    resumed = helm()
+    output = resumed.communicate()[0]
+    assert not resumed.returncode, output
+    assert states(kubectl) == {"deployed"}
+
+    application.forget_interrupted(kubectl, Log(tmp_path / "log"))
+    assert states(kubectl) == {"deployed"}, "a release that is whole is left alone"
