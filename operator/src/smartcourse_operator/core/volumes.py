@@ -28,7 +28,7 @@ def missing_data(recorded: Iterable[Volume], present: Iterable[Volume]) -> str |
         if uids.get(volume.name) != volume.uid:
             state = "has been replaced by an empty one" if volume.name in uids else "is gone"
             return (
-                f"the volume {volume.name} held data and {state}; nothing is initialised again: restore a backup, or "
-                "delete this resource and create it anew to begin from nothing"
+                f"the volume {volume.name} held data and {state}; nothing is initialised again. Restore it, then "
+                "delete this resource with deletionPolicy Retain and create it anew: docs/runbooks/not-ready.md"
             )
     return None
