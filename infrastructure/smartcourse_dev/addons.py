@@ -35,7 +35,8 @@ def install(name: str, settings: Settings, source: Source, log: Log) -> None:
     kubectl = Kubectl(settings.context)
     kubectl.apply(log, manifest(name, source))
     wait = ("rollout", "status", f"deployment/{name}", f"--timeout={TIMEOUT}")
-    kubectl.run(log, "--namespace", NAMESPACES[name], *wait)
+    with kubectl.explaining(log, NAMESPACES[name], name):
+        kubectl.run(log, "--namespace", NAMESPACES[name], *wait)
 
 
 def announce_registry(settings: Settings, log: Log) -> None:
@@ -72,6 +73,8 @@ def answers(url: str) -> bool:
 
 
 def wait_for_dns(settings: Settings, log: Log) -> None:
-    Kubectl(settings.context).run(
-        log, "--namespace", "kube-system", "rollout", "status", "deployment/coredns", f"--timeout={TIMEOUT}"
-    )
+    kubectl = Kubectl(settings.context)
+    with kubectl.explaining(log, "kube-system", "coredns"):
+        kubectl.run(
+            log, "--namespace", "kube-system", "rollout", "status", "deployment/coredns", f"--timeout={TIMEOUT}"
+        )

@@ -72,11 +72,12 @@ def install_operator(settings: Settings, source: Source, log: Log) -> None:
     forget_interrupted(kubectl, log)
     values = settings.directory / "operator-values.json"
     values.write_text(json.dumps(operator_values(settings, source), indent=2), encoding="utf-8")
-    log.run(
-        helm_program(source, log), "upgrade", "--install", OPERATOR, str(ROOT / "charts" / OPERATOR),
-        "--kube-context", settings.context, "--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--skip-crds",
-        "--values", str(values), "--wait", "--timeout", "3m",
-    )  # fmt: skip
+    with kubectl.explaining(log, OPERATOR_NAMESPACE, OPERATOR):
+        log.run(
+            helm_program(source, log), "upgrade", "--install", OPERATOR, str(ROOT / "charts" / OPERATOR),
+            "--kube-context", settings.context, "--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--skip-crds",
+            "--values", str(values), "--wait", "--timeout", "3m",
+        )  # fmt: skip
 
 
 def mail_secret() -> dict[str, Any]:
@@ -174,7 +175,8 @@ def wait_until_ready(settings: Settings, source: Source, log: Log) -> None:
         if time.monotonic() > until:
             break
         time.sleep(1)
-    explain(kubectl, log)
+    kubectl.explain(log, NAMESPACE, f"{SAMPLE}-gateway")
+    kubectl.explain(log, OPERATOR_NAMESPACE, OPERATOR)
     shown = "; ".join(
         f"{c['type']}={c['status']} {c.get('reason', '')}: {c.get('message', '')}" for c in conditions(resource)
     )
@@ -182,13 +184,6 @@ def wait_until_ready(settings: Settings, source: Source, log: Log) -> None:
         f"{SAMPLE} is not Ready after {READY_TIMEOUT_SECONDS} s. {shown or told}",
         remedy=f"see `kubectl -n {NAMESPACE} describe smc {SAMPLE}` and the pods and events in the log",
     )
-
-
-def explain(kubectl: Kubectl, log: Log) -> None:
-    """Leave pods, events and the operator's last words in the log."""
-    log.write(kubectl.read("get", "pods,jobs", "--namespace", NAMESPACE, "--output", "wide"))
-    log.write(kubectl.read("get", "events", "--namespace", NAMESPACE, "--sort-by=.lastTimestamp"))
-    log.write(kubectl.read("logs", "--namespace", OPERATOR_NAMESPACE, f"deployment/{OPERATOR}", "--tail=30"))
 
 
 def show_next_steps(settings: Settings, console: Console) -> None:

@@ -218,6 +218,7 @@ def create(settings: Settings, source: Source, log: Log) -> None:
         image,
         "--config",
         str(file),
+        "--retain",  # so that the logs of a node that failed can be read; the next run deletes it
         "-v",
         "1",
         env=docker.environment(),

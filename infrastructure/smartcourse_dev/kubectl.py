@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from smartcourse_dev import golang
-from smartcourse_dev.shell import CommandError, Log, capture
+from smartcourse_dev.shell import CommandError, Log, StepError, capture
 
 
 def kubectl_program() -> str:
@@ -52,6 +54,28 @@ class Kubectl:
 
     def run(self, log: Log, *arguments: str, text: str = "") -> None:
         log.run(*self.command(*arguments), text=text)
+
+    @contextmanager
+    def explaining(self, log: Log, namespace: str, deployment: str) -> Iterator[None]:
+        """Leave a namespace's pods, events and a Deployment's last words in the log when what is done here fails."""
+        try:
+            yield
+        except StepError:
+            self.explain(log, namespace, deployment)
+            raise
+
+    def explain(self, log: Log, namespace: str, deployment: str) -> None:
+        place = ("--namespace", namespace)
+        for question in (
+            ("get", "pods,jobs", *place, "--output", "wide"),
+            ("get", "events", *place, "--sort-by=.lastTimestamp"),
+            ("logs", *place, f"deployment/{deployment}", "--all-containers", "--tail=30"),
+        ):
+            log.write(f"$ kubectl {' '.join(question)}")
+            try:
+                log.write(self.read(*question))
+            except CommandError as error:  # it is a help: what failed is told whether it can be had or not
+                log.write(str(error))
 
     def apply(self, log: Log, manifest: str) -> None:
         self.run(log, "apply", "--server-side", "--force-conflicts", "--filename", "-", text=manifest)

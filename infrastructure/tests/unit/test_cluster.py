@@ -10,6 +10,7 @@ import yaml
 from smartcourse_dev import catalogue, cluster, docker, settings
 from smartcourse_dev.catalogue import Source
 from smartcourse_dev.settings import Settings, SettingsError
+from smartcourse_dev.shell import Log
 
 
 @pytest.fixture
@@ -67,3 +68,15 @@ def test_a_cluster_is_not_made_into_another(cache: Path, wanted: Settings, name:
 def test_fewer_nodes_than_there_are_serve_as_well(cache: Path) -> None:
     make(Source.OFFLINE, nodes=2)
     assert cluster.source(Settings(nodes=1)) is Source.OFFLINE
+
+
+def test_a_node_that_failed_is_kept_so_that_its_log_can_be_read(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Log, "run", lambda _, *command, **__: ran.append(command))
+    wanted = Settings()
+    wanted.directory.mkdir(parents=True)
+    cluster.create(wanted, Source.OFFLINE, Log(tmp_path / "log"))
+    (command,) = ran
+    assert "--retain" in command

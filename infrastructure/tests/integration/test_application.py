@@ -1,4 +1,4 @@
-"""A real Helm on a real API server: what it leaves when it is killed, and how the next run goes on."""
+"""Helm and kubectl on a real API server: what is left when Helm is killed, and what is told when a rollout fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from smartcourse_dev import application
 from smartcourse_dev.kubectl import Kubectl
 from smartcourse_dev.settings import ROOT
-from smartcourse_dev.shell import Log
+from smartcourse_dev.shell import CommandError, Log
 
 PENDING_SECONDS = 60
 Helm = Callable[..., subprocess.Popen[str]]
@@ -86,3 +86,20 @@ def test_a_release_in_which_helm_was_killed_is_upgraded_all_the_same(
 
     application.forget_interrupted(kubectl, Log(tmp_path / "log"))
     assert states(kubectl) == {"deployed"}, "a release that is whole is left alone"
+
+
+def test_why_a_rollout_fails_is_in_the_log(kubectl: Kubectl, tmp_path: Path) -> None:
+    log = Log(tmp_path / "log")
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "full", "namespace": "default"},
+        "involvedObject": {"kind": "Pod", "name": "traefik-1", "namespace": "default"},
+        "reason": "FailedScheduling",
+        "message": "no room on any node",
+        "type": "Warning",
+    }
+    kubectl.apply(log, json.dumps(event))
+    with pytest.raises(CommandError, match="rollout"), kubectl.explaining(log, "default", "traefik"):
+        kubectl.run(log, "rollout", "status", "deployment/traefik")
+    assert "no room on any node" in log.path.read_text(encoding="utf-8")
