@@ -44,7 +44,7 @@ def announce_registry(settings: Settings, log: Log) -> None:
     Kubectl(settings.context).apply(log, (FILES / "local-registry.yaml").read_text(encoding="utf-8"))
 
 
-def wait_for_ingress(settings: Settings, _: Log) -> None:
+def wait_for_ingress(settings: Settings, log: Log) -> None:
     """Wait until the ingress controller answers on the host's port, whatever it says.
 
     Raises:
@@ -58,7 +58,7 @@ def wait_for_ingress(settings: Settings, _: Log) -> None:
                 f"{url} does not answer within {INGRESS_TIMEOUT_SECONDS} s",
                 remedy="see `kubectl --namespace traefik get pods` and whether another program has the port",
             )
-        time.sleep(0.5)
+        log.wait(0.5)
 
 
 def answers(url: str) -> bool:

@@ -174,7 +174,7 @@ def wait_until_ready(settings: Settings, source: Source, log: Log) -> None:
             told = now
         if time.monotonic() > until:
             break
-        time.sleep(1)
+        log.wait(1)
     kubectl.explain(log, NAMESPACE, f"{SAMPLE}-gateway")
     kubectl.explain(log, OPERATOR_NAMESPACE, OPERATOR)
     shown = "; ".join(

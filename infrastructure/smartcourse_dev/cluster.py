@@ -231,10 +231,10 @@ def restart(settings: Settings, log: Log) -> None:
             log.tell(f"starting {node}")
             log.run(*docker.command("start", node))
     log.run(kind_program(), "export", "kubeconfig", "--name", settings.cluster, env=docker.environment())
-    wait_for_api(settings)
+    wait_for_api(settings, log)
 
 
-def wait_for_api(settings: Settings) -> None:
+def wait_for_api(settings: Settings, log: Log) -> None:
     until = time.monotonic() + RESTART_TIMEOUT_SECONDS
     while not Kubectl(settings.context).answers():
         if time.monotonic() > until:
@@ -242,7 +242,7 @@ def wait_for_api(settings: Settings) -> None:
                 f"cluster {settings.cluster} was started; its API does not answer within {RESTART_TIMEOUT_SECONDS} s",
                 remedy=f"see `docker logs {settings.cluster}-control-plane`; `make down` gives up cluster and data",
             )
-        time.sleep(1)
+        log.wait(1)
 
 
 def wait_for_nodes(settings: Settings, log: Log) -> None:

@@ -77,7 +77,7 @@ def start(log: Log) -> None:
             subprocess.Popen(
                 ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
             )
-    wait_for_answer()
+    wait_for_answer(log)
 
 
 def forget_dead_daemons(log: Log) -> None:
@@ -93,12 +93,12 @@ def is_process(pid: str, name: str) -> bool:
     return pid.isdecimal() and comm.exists() and comm.read_text("utf-8").strip() == name
 
 
-def wait_for_answer() -> None:
+def wait_for_answer(log: Log) -> None:
     until = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < until:
         if docker.is_reachable():
             return
-        time.sleep(0.5)
+        log.wait(0.5)
     last = DAEMON_LOG.read_text("utf-8", errors="replace").splitlines()[-3:] if DAEMON_LOG.exists() else []
     raise StepError(f"dockerd did not answer within {START_TIMEOUT_SECONDS} s; it said last: {' / '.join(last)}",
                     remedy=f"read {DAEMON_LOG}")  # fmt: skip

@@ -84,4 +84,4 @@ def ensure(log: Log, image: str) -> None:
                 f"the image registry on {ADDRESS} does not answer",
                 remedy=f"see `docker logs {CONTAINER}`; free port {ADDRESS} if another program has it",
             )
-        time.sleep(0.2)
+        log.wait(0.2)

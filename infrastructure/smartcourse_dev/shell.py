@@ -29,11 +29,17 @@ class CommandError(StepError):
         super().__init__(f"`{shown if len(shown) <= 160 else shown[:157] + '...'}` ended with exit code {code}{last}")
 
 
+class StoppedError(StepError):
+    """The whole run was told to end."""
+
+
 class Log:
     """A step's log file, and the programs that write into it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._stop = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
         self.line = ""
         self.listener: Callable[[str], None] = lambda _: None
         self._lock = threading.Lock()
@@ -51,6 +57,21 @@ class Log:
         self.write(text)
         self.listener(text)
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass between two looks at something.
+
+        Raises:
+            StoppedError: the run is to end.
+        """
+        if self._stop.wait(seconds):
+            raise StoppedError("interrupted")
+
+    def interrupt(self) -> None:
+        """End the step: its program, and its next wait; what comes from a terminal reaches programs only."""
+        self._stop.set()
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
     def tail(self) -> list[str]:
         return self.path.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
 
@@ -59,7 +80,9 @@ class Log:
 
         Raises:
             CommandError: it ended with an error.
+            StoppedError: the run is to end, and so was the program.
         """
+        self.wait(0)
         self.write(f"$ {shlex.join(command)}")
         with subprocess.Popen(
             command, cwd=cwd, env=os.environ | dict(env or {}), text=True, errors="replace",
@@ -68,8 +91,12 @@ class Log:
             if text and process.stdin:
                 process.stdin.write(text)
                 process.stdin.close()
+            self._process = process
+            if self._stop.is_set():  # since the look above
+                process.terminate()
             for line in process.stdout or ():
                 self.write(line)
+        self.wait(0)
         if process.returncode:
             raise CommandError(command, process.returncode)
 

@@ -94,6 +94,8 @@ class Reporter(Protocol):
 class Runner:
     """Runs steps in the order that `after` demands; when one fails, the running ones end and no other starts.
 
+    An interrupt ends the running ones at their next wait.
+
     Raises:
         ValueError: two steps have one name, or a step waits for one that does not exist or waits for it.
     """
@@ -117,20 +119,33 @@ class Runner:
 
     def run(self) -> bool:
         """Return whether every step is done."""
-        running: dict[Future[None], Progress] = {}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            while True:
-                for progress in self._startable():
-                    progress.started = time.monotonic()
-                    running[pool.submit(self._perform, progress)] = progress
-                if not running:
-                    break
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                    del running[future]
+            try:
+                self._follow(pool)
+            except KeyboardInterrupt:
+                self._interrupt(pool)
+                raise
         self._skip_the_rest()
         return all(progress.state in {State.DONE, State.PRESENT} for progress in self.progress.values())
+
+    def _follow(self, pool: ThreadPoolExecutor) -> None:
+        running: dict[Future[None], Progress] = {}
+        while True:
+            for progress in self._startable():
+                progress.started = time.monotonic()
+                running[pool.submit(self._perform, progress)] = progress
+            if not running:
+                return
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+                del running[future]
+
+    def _interrupt(self, pool: ThreadPoolExecutor) -> None:
+        """Have the running steps end soon: the pool waits for them."""
+        pool.shutdown(wait=False, cancel_futures=True)
+        for progress in self.progress.values():
+            progress.log.interrupt()
 
     def _startable(self) -> list[Progress]:
         everything = self.progress.values()

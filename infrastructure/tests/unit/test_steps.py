@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +137,38 @@ def test_what_a_step_tells_reaches_the_reporter(tmp_path: Path) -> None:
     run, recorder = runner(tmp_path, Step("wait", lambda log: log.tell("migrations")))
     assert run.run()
     assert recorder.texts == ["wait: migrations"]
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from pathlib import Path
+from smartcourse_dev.steps import Runner, Step
+
+class Silent:
+    def changed(self, progress): pass
+    def told(self, progress, text): pass
+
+begun = threading.Barrier(2)
+
+def waits(log):
+    begun.wait()
+    while True:
+        log.wait(3600)
+
+def runs(log):
+    begun.wait()
+    os.kill(os.getpid(), signal.SIGINT)  # to this process alone: the program doesn't hear of it
+    log.run("sleep", "3600")
+
+Runner([Step("waits", waits), Step("runs", runs)], Path(sys.argv[1]), Silent()).run()
+"""
+
+
+def test_an_interrupt_ends_what_waits_and_what_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "KeyboardInterrupt" in done.stderr
 
 
 @pytest.mark.parametrize(
