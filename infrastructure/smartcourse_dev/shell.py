@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 TAIL_LINES = 12
+NOT_FOUND = 127
 
 
 class StepError(Exception):
@@ -105,7 +106,7 @@ def capture(*command: str, env: Mapping[str, str] | None = None, timeout_seconds
     """Return what a program printed.
 
     Raises:
-        CommandError: it ended with an error, or had not ended after `timeout_seconds`.
+        CommandError: it is not there, ended with an error, or had not ended after `timeout_seconds`.
     """
     try:
         done = subprocess.run(
@@ -116,6 +117,8 @@ def capture(*command: str, env: Mapping[str, str] | None = None, timeout_seconds
             timeout=timeout_seconds,
             check=False,
         )
+    except FileNotFoundError as error:
+        raise CommandError(command, NOT_FOUND, f"there is no program {command[0]}") from error
     except subprocess.TimeoutExpired:
         raise CommandError(command, -1, f"no answer within {timeout_seconds:g} s") from None
     if done.returncode:

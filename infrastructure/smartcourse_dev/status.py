@@ -84,8 +84,10 @@ def pods_table(found: list[Pod]) -> Table:
     return table
 
 
-def total_mebibytes(found: list[Pod]) -> float:
-    return sum(pod.memory_bytes for pod in found) / 2**20
+def total_memory(found: list[Pod]) -> str:
+    """Return what the pods take together; pods of which nothing is measured yet don't make it nothing."""
+    total = sum(pod.memory_bytes for pod in found) / 2**20
+    return f"{total:.0f} MiB" if total else "not known yet"
 
 
 def show(settings: Settings, console: Console) -> int:
@@ -103,8 +105,8 @@ def show(settings: Settings, console: Console) -> int:
     for resource in resources:
         show_resource(resource, console)
     console.print(pods_table(ours))
-    told = f"Memory: {total_mebibytes(ours):.0f} MiB for SmartCourse, its datastores and the operator together; "
-    told += f"{total_mebibytes(system):.0f} MiB for Kubernetes, metrics-server, Traefik and the mailbox."
+    told = f"Memory: {total_memory(ours)} for SmartCourse, its datastores and the operator together; "
+    told += f"{total_memory(system)} for Kubernetes, metrics-server, Traefik and the mailbox."
     console.print("", Text(told), sep="\n", soft_wrap=True)
     ready = bool(resources) and all(is_ready(resource) for resource in resources)
     if not resources:

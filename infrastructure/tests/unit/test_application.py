@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smartcourse_dev import golang, kubectl
 from smartcourse_dev.application import described, is_ready, progress_of
-from smartcourse_dev.status import pods, quantity_bytes
+from smartcourse_dev.kubectl import Kubectl
+from smartcourse_dev.status import Pod, pods, quantity_bytes, total_memory
 
 
 def resource(*, ready: str, generation: int = 2, observed: int = 2) -> dict[str, Any]:
@@ -53,6 +56,22 @@ def test_pods_are_joined_with_their_memory_and_finished_ones_left_out() -> None:
     metrics = [{"metadata": {"namespace": "a", "name": "gateway"}, "containers": usage}]
     (found,) = pods([pod("gateway", "Running"), pod("job", "Succeeded")], metrics)
     assert (found.ready, found.restarts, found.memory_bytes) == ("1/2", 3, 3 * 2**20)
+
+
+def test_memory_that_nobody_measured_is_not_called_none() -> None:
+    def pod(memory_bytes: int) -> Pod:
+        return Pod("a", "b", "1/1", "Running", 0, memory_bytes)
+
+    assert total_memory([pod(0)]) == "not known yet"
+    assert total_memory([pod(2**20), pod(0)]) == "1 MiB"
+
+
+def test_where_there_is_no_kubectl_no_cluster_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(golang, "output", lambda _: tmp_path)
+    assert kubectl.kubectl_program() == str(tmp_path / "kubectl")
+    assert not Kubectl("kind-nowhere").answers()
+    assert Kubectl("kind-nowhere").find("pods") is None
 
 
 def deployment(image: str, *, available: int = 1) -> dict[str, Any]:
