@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +35,7 @@ from smartcourse_operator.reconcile.applier import Applier, NameTakenError
 from smartcourse_operator.reconcile.finalizer import Finalizer
 from smartcourse_operator.reconcile.keeper import Kept, SecretKeeper
 from smartcourse_operator.reconcile.observer import Objects, Observer
+from smartcourse_operator.reconcile.together import together
 
 log = structlog.get_logger()
 
@@ -222,7 +222,7 @@ class Reconciler:
             documents = [d for d in board.rendered[phase] if board.may_begin(phase) or self._is_in_place(work, d)]
             for has_pods in (False, True):
                 group = [document for document in documents if (document["kind"] in RUN_ON) is has_pods]
-                states = await asyncio.gather(*(self._ensure(work, document) for document in group))
+                states = await together(self._ensure(work, document) for document in group)
                 board.states.update({reference(d): state for d, state in zip(group, states, strict=True)})
         return board
 
