@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import AsyncIterator
+
+import pytest
+
+from smartcourse_operator.adapters.cluster import ApiError
 from smartcourse_operator.core import names
-from smartcourse_operator.core.objects import SECRET, VOLUME_CLAIM
+from smartcourse_operator.core.objects import SECRET, VOLUME_CLAIM, Document
 
 from .conftest import Runner
-from .world import Machinery, Platform
+from .controlplane import ControlPlane
+from .world import Machinery, Platform, eventually
+
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/smartcourses.smartcourse.io"
+UNREADABLE = {"route": {"kind": "Pigeon"}}
 
 
 async def volumes(platform: Platform) -> dict[str, str]:
@@ -69,3 +79,53 @@ async def test_deleting_at_once_and_deleting_while_creating_leave_nothing_runnin
     machinery.held.clear()
     await platform.create()
     await platform.until_ready()
+
+
+def define(plane: ControlPlane, spec: Document) -> None:
+    """Put `spec` in the place of what the definition says of a SmartCourse's spec."""
+    found = plane.request("GET", DEFINITION).json()
+    found["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = spec
+    plane.request("PUT", DEFINITION, json=found).raise_for_status()
+
+
+async def accepts_the_unreadable(platform: Platform) -> bool:
+    try:
+        await platform.change("plain", **UNREADABLE)
+    except ApiError as error:
+        if error.status != 422:
+            raise
+        return False
+    return True
+
+
+@pytest.fixture
+async def lenient_definition(platform: Platform, control_plane: ControlPlane) -> AsyncIterator[None]:
+    """A definition that lets any spec pass, as one of another version might."""
+    definition = control_plane.request("GET", DEFINITION).json()
+    strict = copy.deepcopy(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"])
+    await platform.create("plain", paused=True)
+    try:
+        define(control_plane, {"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+        await eventually(lambda: accepts_the_unreadable(platform), what="the definition to let any spec pass")
+        yield
+    finally:
+        define(control_plane, strict)
+
+        async def refuses() -> bool:
+            return not await accepts_the_unreadable(platform)
+
+        await platform.drop()
+        await platform.create("plain", paused=True)
+        await eventually(refuses, what="the definition to be strict again")
+
+
+async def test_a_resource_whose_spec_cannot_be_read_is_taken_away_all_the_same(
+    platform: Platform, operator: Runner, lenient_definition: None
+) -> None:
+    await platform.create()
+    await platform.until_ready()
+    await platform.change(**UNREADABLE)
+    await platform.delete()
+    await platform.until_gone()
+    assert await platform.children() == []
+    assert await volumes(platform), "a spec that can't be read deletes no data"

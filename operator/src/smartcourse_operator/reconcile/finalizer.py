@@ -7,12 +7,17 @@ import structlog
 from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import BY_NAME, SMART_COURSE, VOLUME_CLAIM, Document, Reference, is_owned
-from smartcourse_operator.core.spec import DeletionPolicy, SmartCourseSpec
-from smartcourse_operator.core.status import SmartCourseStatus
+from smartcourse_operator.core.spec import DeletionPolicy
 from smartcourse_operator.reconcile.keeper import SecretKeeper
 from smartcourse_operator.reconcile.observer import Observer
 
 log = structlog.get_logger()
+
+
+def deletion_policy(owner: Document) -> DeletionPolicy:
+    """Return what the resource says; the rest of its spec need not be readable, and only a clear word deletes data."""
+    is_delete = (owner.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.DELETE
+    return DeletionPolicy.DELETE if is_delete else DeletionPolicy.RETAIN
 
 
 class Finalizer:
@@ -37,22 +42,22 @@ class Finalizer:
         finalizers = metadata.get("finalizers") or []
         if names.FINALIZER not in finalizers:
             return True
-        spec = SmartCourseSpec.model_validate(owner.get("spec") or {})
         if await self._remove_children(owner):
             return False
-        if spec.deletion_policy is DeletionPolicy.DELETE:
+        policy = deletion_policy(owner)
+        if policy is DeletionPolicy.DELETE:
             for claim in await self._observer.claims(name, namespace):
                 await self._cluster.delete(VOLUME_CLAIM, namespace, claim["metadata"]["name"])
             await self._keeper.discard(name, namespace)
         await self._set(owner, [one for one in finalizers if one != names.FINALIZER])
-        log.info("let go", namespace=namespace, name=name, deletion_policy=spec.deletion_policy.value)
+        log.info("let go", namespace=namespace, name=name, deletion_policy=policy.value)
         return True
 
     async def _remove_children(self, owner: Document) -> bool:
         """Delete every object that the resource owns; return whether any is left."""
         metadata = owner["metadata"]
-        status = SmartCourseStatus.model_validate(owner.get("status") or {})
-        mentioned = [Reference(entry.kind, entry.name) for entry in status.inventory]
+        inventory = (owner.get("status") or {}).get("inventory") or ()
+        mentioned = [Reference(entry["kind"], entry["name"]) for entry in inventory]
         for one, document in (await self._observer.children(owner, mentioned)).items():
             if is_owned(document, metadata["uid"]) and not document["metadata"].get("deletionTimestamp"):
                 await self._cluster.delete(BY_NAME[one.kind], metadata["namespace"], one.name)
