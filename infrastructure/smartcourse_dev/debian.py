@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from smartcourse_dev.shell import Log, StepError, capture
 SUITE = "bookworm"
 RECIPE = "1"  # raise when what `build_base` does changes
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
+LOGIN = re.compile(r"://[^/@\s]*@")
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "default-timeout")
 
 
@@ -60,7 +62,10 @@ def package_proxy() -> list[str]:
 
 
 def pip_configuration() -> str:
-    """Return a pip.conf with this machine's package index, if it names one, and its authorities."""
+    """Return a pip.conf with this machine's package index, if it names one, and its authorities.
+
+    A user and password in the index's URL are left out: what is in an image can be read by all who can pull it.
+    """
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout  # fmt: skip
@@ -69,7 +74,7 @@ def pip_configuration() -> str:
         name, _, value = line.partition("=")
         option = name.rpartition(".")[2]
         if option in PIP_OPTIONS:
-            options[option] = value.strip("'\"")
+            options[option] = LOGIN.sub("://", value.strip("'\""))
     if own_authorities():
         options["cert"] = "/etc/ssl/certs/ca-certificates.crt"
     return "[global]\n" + "".join(f"{option} = {value}\n" for option, value in sorted(options.items()))
