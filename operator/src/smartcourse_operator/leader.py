@@ -38,11 +38,16 @@ class Leadership:
         self._seen_at = 0.0
 
     @property
+    def remaining_seconds(self) -> float:
+        """For how long this process may still write: until the deadline of the Lease's last renewal, 0 after it."""
+        if self._renewed_at is None:
+            return 0
+        return max(0.0, self._renewed_at + self._settings.lease_deadline_seconds - self._clock())
+
+    @property
     def is_held(self) -> bool:
         """Whether this process may write: it renewed the Lease within the deadline."""
-        if self._renewed_at is None:
-            return False
-        return self._clock() - self._renewed_at < self._settings.lease_deadline_seconds
+        return self.remaining_seconds > 0
 
     async def acquire(self, cluster: Cluster) -> None:
         """Wait until the Lease is ours."""

@@ -53,12 +53,14 @@ class Operator:
         )
         runner = await health.serve(application, host=settings.bind_address, port=settings.health_port)
         client: Any = await connect()
-        leases = Cluster(client, may_write=lambda: True)
+        leases = Cluster(client)
         try:
             self._is_started = True
             await until(stop, self._leadership.acquire(leases))
             if not stop.is_set():
-                await self._lead(stop, leases, Cluster(client, may_write=lambda: self._leadership.is_held))
+                await self._lead(
+                    stop, leases, Cluster(client, write_seconds=lambda: self._leadership.remaining_seconds)
+                )
         finally:
             await self._leadership.release(leases)
             await client.close()

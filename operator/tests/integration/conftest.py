@@ -63,7 +63,7 @@ async def client_for(plane: ControlPlane, user: str, directory: Path) -> ApiClie
 @pytest.fixture(scope="session")
 async def admin(control_plane: ControlPlane) -> AsyncIterator[Cluster]:
     client = await client_for(control_plane, "admin", control_plane.directory)
-    cluster = Cluster(client, may_write=lambda: True, field_manager="kubectl-edit")
+    cluster = Cluster(client, field_manager="kubectl-edit")
     yield cluster
     await client.close()
 
@@ -136,12 +136,14 @@ class Runner:
 
     settings: Settings
     gateways: Gateways
+    _operator: Operator | None = None
     _task: asyncio.Task[None] | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> None:
         self._stop = asyncio.Event()
-        self._task = asyncio.create_task(Operator(self.settings, probe=self.gateways).run(self._stop))
+        self._operator = Operator(self.settings, probe=self.gateways)
+        self._task = asyncio.create_task(self._operator.run(self._stop))
 
     @property
     def has_ended(self) -> bool:
@@ -154,8 +156,9 @@ class Runner:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def kill(self) -> None:
-        """End in the middle of whatever it does."""
-        if self._task:
+        """End in the middle of whatever it does, as on SIGKILL: the Lease is not given up, it has to expire."""
+        if self._task and self._operator:
+            self._operator._leadership._renewed_at = None
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 

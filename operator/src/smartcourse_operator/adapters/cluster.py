@@ -71,10 +71,14 @@ class Cluster:
     """Reads and writes of documents."""
 
     def __init__(
-        self, client: ApiClient, *, may_write: Callable[[], bool], field_manager: str = names.FIELD_MANAGER
+        self,
+        client: ApiClient,
+        *,
+        write_seconds: Callable[[], float] = lambda: TIMEOUT_SECONDS,
+        field_manager: str = names.FIELD_MANAGER,
     ) -> None:
         self._client = client
-        self._may_write = may_write
+        self._write_seconds = write_seconds
         self._as_manager = {"fieldManager": field_manager}
 
     async def find(self, kind: Kind, namespace: str, name: str) -> Document | None:
@@ -154,9 +158,14 @@ class Cluster:
     async def _write(
         self, method: str, path: str, query: Mapping[str, str], body: Any, content_type: str = JSON
     ) -> Document:
-        if not self._may_write():
+        seconds = min(TIMEOUT_SECONDS, self._write_seconds())
+        if seconds <= 0:
             raise NotLeadingError(f"{method} {path} was not sent: this process does not lead")
-        return await self._request(method, path, query, body, content_type)
+        try:
+            async with asyncio.timeout(seconds):  # whoever leads next shall not meet a write of ours
+                return await self._request(method, path, query, body, content_type)
+        except TimeoutError as error:
+            raise ApiError(0, f"{method} {path}", f"no answer within {seconds:.0f} s") from error
 
     async def _request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, content_type: str = JSON
