@@ -7,6 +7,7 @@
 -- Environment:
 --   USER_A_PASSWORD, COURSE_A_PASSWORD, NOTIFICATION_A_PASSWORD   required
 --   SMARTCOURSE_DATABASE                                          default: smartcourse
+--   SMARTCOURSE_HOLDER                                            namespace/name; unset: whose it is isn't noted
 --
 -- For each of user, course and notification:
 --   <service>_owner   owns the service's tables; nobody logs in as it
@@ -21,6 +22,9 @@ SET client_min_messages = warning;
 \if :{?database} \else \set database '' \endif
 SELECT coalesce(nullif(:'database', ''), 'smartcourse') AS database \gset
 
+\getenv holder SMARTCOURSE_HOLDER
+\if :{?holder} \else \set holder '' \endif
+
 -- CREATE DATABASE cannot run in a transaction; the lock keeps two runs from racing to it.
 SELECT pg_advisory_lock(hashtext('smartcourse-provision')) \gset
 SELECT format('CREATE DATABASE %I ENCODING ''UTF8'' TEMPLATE template0', :'database')
@@ -32,6 +36,31 @@ SET client_min_messages = warning;
 
 BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('smartcourse-provision')) \gset
+
+-- Two SmartCourses on one server would change each other's passwords and share their tables: the database's comment
+-- says whose it is. A comment that somebody else has made is left as it is.
+SELECT set_config('smartcourse.holder', :'holder', true) \gset
+DO $holder$
+DECLARE
+    holder CONSTANT text := 'SmartCourse ' || current_setting('smartcourse.holder');
+    found CONSTANT text := shobj_description(
+        (SELECT oid FROM pg_database WHERE datname = current_database()), 'pg_database');
+BEGIN
+    IF holder = 'SmartCourse ' OR found = holder THEN
+        RETURN;
+    END IF;
+    IF found LIKE 'SmartCourse %' THEN
+        RAISE EXCEPTION 'the database "%" belongs to the %', current_database(), found
+            USING HINT = format('Give each SmartCourse a server of its own. If that one is gone for good, hand the '
+                                'database over: COMMENT ON DATABASE %I IS NULL', current_database());
+    END IF;
+    IF found IS NULL THEN
+        EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), holder);
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'it could not be noted whose database "%" is: %', current_database(), SQLERRM;
+END
+$holder$;
 
 -- Passwords travel as COPY data and are used by a statement inside a block: neither is written to the server's log,
 -- whatever log_statement says. The delimiter and the quote are characters that no password contains.

@@ -7,6 +7,8 @@ containers:
     command: [sh, /scripts/provision.sh, /scripts/init.sql]
     env:
       {{- include "smartcourse.env.secret" (list . "ADMIN_URL" "postgres" "admin-url") | nindent 6 }}
+      - name: SMARTCOURSE_HOLDER
+        value: {{ .Release.Namespace }}/{{ .Release.Name }}
       {{- range list "user" "course" "notification" }}
       {{- include "smartcourse.env.secret" (list $ (printf "%s_A_PASSWORD" (upper .)) (printf "%s-db" .) "password") | nindent 6 }}
       {{- end }}

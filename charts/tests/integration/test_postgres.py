@@ -59,6 +59,31 @@ async def test_running_it_again_changes_nothing(postgres_server: PostgresServer,
     assert not any(row["rolsuper"] or row["rolcreatedb"] or row["rolcreaterole"] for row in before)
 
 
+async def test_a_database_serves_one_smartcourse_until_it_is_handed_over(
+    postgres_server: PostgresServer, provision: Provision
+) -> None:
+    held = {"SMARTCOURSE_DATABASE": "held"}
+    for _ in range(2):
+        assert provision(**held, SMARTCOURSE_HOLDER="one/academy").returncode == 0
+    refused = provision(**held, SMARTCOURSE_HOLDER="other/academy", USER_A_PASSWORD="another")
+    assert refused.returncode
+    assert "belongs to the SmartCourse one/academy" in refused.stderr
+    async with connected(postgres_server.url("user", database="held")):
+        pass  # the password is the first one's still
+    async with connected(postgres_server.admin_url) as admin:
+        await admin.execute("COMMENT ON DATABASE held IS NULL")
+    assert provision(**held, SMARTCOURSE_HOLDER="other/academy").returncode == 0
+
+
+async def test_a_comment_of_somebody_elses_stays(postgres_server: PostgresServer, provision: Provision) -> None:
+    assert provision(SMARTCOURSE_DATABASE="commented").returncode == 0
+    async with connected(postgres_server.admin_url) as admin:
+        await admin.execute("COMMENT ON DATABASE commented IS 'paid by the faculty'")
+        assert provision(SMARTCOURSE_DATABASE="commented", SMARTCOURSE_HOLDER="one/academy").returncode == 0
+        query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'commented'"
+        assert await admin.fetchval(query) == "paid by the faculty"
+
+
 async def test_a_service_owns_what_it_makes_and_cannot_touch_anothers_tables(
     postgres_server: PostgresServer, provision: Provision
 ) -> None:

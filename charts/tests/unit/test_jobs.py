@@ -84,3 +84,13 @@ def test_each_job_runs_its_command(render: Render) -> None:
         "user-seed": ["python", "-m", "user_service.seed", "--demo"],
         "course-seed": ["python", "-m", "course_service.seed", "--demo"],
     }
+
+
+def test_provisioning_is_told_whose_the_database_is(render: Render) -> None:
+    (job,) = (
+        each
+        for each in render("minimal")
+        if each["kind"] == "Job" and "-postgres-provision-" in each["metadata"]["name"]
+    )
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"name": "SMARTCOURSE_HOLDER", "value": "smartcourse/academy"} in container["env"]
