@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import kopf
 
+from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core import names
-from smartcourse_operator.core.objects import EXTENSIONS, MANAGED
+from smartcourse_operator.core.objects import EXTENSIONS, MANAGED, Kind
 from smartcourse_operator.queue import Key, WorkQueue
 
 Notice = Callable[[Key], object]
 STOP_SECONDS = 5
 
-WATCHED = tuple(kind for kind in MANAGED if kind not in EXTENSIONS)
-"""What a cluster may lack is repaired by the timer: a kind that is not there can't be watched."""
+
+async def watched(cluster: Cluster) -> list[Kind]:
+    """Return the kinds to watch: a kind that is not there can't be.
+
+    What the cluster is taught later is repaired by the timer until the operator starts again; where it forgets a kind,
+    watching ends, and the operator with it, to be started again.
+    """
+    return [kind for kind in MANAGED if kind not in EXTENSIONS or await cluster.serves(kind)]
 
 
-def registry(notice: Notice) -> kopf.OperatorRegistry:
+def registry(notice: Notice, kinds: Collection[Kind]) -> kopf.OperatorRegistry:
     """Return handlers that call `notice` with the key of what something happened to."""
     handlers = kopf.OperatorRegistry()
 
@@ -38,14 +45,14 @@ def registry(notice: Notice) -> kopf.OperatorRegistry:
             notice((namespace, owner))
 
     kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=handlers)(notice_resource)
-    for kind in WATCHED:
+    for kind in kinds:
         version = kind.api_version.rpartition("/")[2]
         kopf.on.event(kind.group, version, kind.plural, registry=handlers, id=kind.plural)(notice_child)
     kopf.on.login(registry=handlers)(login)
     return handlers
 
 
-async def watch(queue: WorkQueue, *, namespaces: tuple[str, ...], identity: str) -> None:
+async def watch(queue: WorkQueue, *, kinds: Collection[Kind], namespaces: tuple[str, ...], identity: str) -> None:
     """Feed `queue` for ever.
 
     Kopf has a thread and an event loop of its own: when it ends, it cancels every task of its loop, and it takes the
@@ -73,8 +80,8 @@ async def watch(queue: WorkQueue, *, namespaces: tuple[str, ...], identity: str)
         error: BaseException | None = None
         try:
             kopf.run(
-                registry=registry(notice),
-                settings=watching(),
+                registry=registry(notice, kinds),
+                settings=watching(kinds),
                 identity=cast("Any", identity),  # else Kopf asks for the user's name, which a bare uid does not have
                 standalone=True,
                 clusterwide=not namespaces,
@@ -99,7 +106,7 @@ def login(**arguments: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
 
-def watching() -> kopf.OperatorSettings:
+def watching(kinds: Collection[Kind]) -> kopf.OperatorSettings:
     """Return Kopf's settings: children are selected by label on the server's side, nothing is posted."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
@@ -107,7 +114,7 @@ def watching() -> kopf.OperatorSettings:
     chosen.scanning.disabled = True  # no permission to list CRDs and namespaces is needed
     chosen.queueing.idle_timeout = 5.0
     chosen.networking.request_timeout = 30.0
-    for kind in WATCHED:
+    for kind in kinds:
         version = kind.api_version.rpartition("/")[2]
         chosen.watching.label_selectors[kind.group, version, kind.plural] = (
             f"{names.LABEL_PHASE},{names.LABEL_INSTANCE}"

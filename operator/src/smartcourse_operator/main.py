@@ -73,11 +73,12 @@ class Operator:
             return
         releases = Releases.read(settings.releases)
         chart = Chart(settings.chart, helm=settings.helm)
+        kinds = await handlers.watched(cluster)
         reconciler = Reconciler(Tools(cluster, chart, releases, settings, self._probe))
         await until(
             stop,
             self._leadership.keep(leases),
-            handlers.watch(self._queue, namespaces=settings.watch_namespaces, identity=settings.identity),
+            handlers.watch(self._queue, kinds=kinds, namespaces=settings.watch_namespaces, identity=settings.identity),
             *(work(self._queue, reconciler, settings) for _ in range(settings.workers)),
         )
 

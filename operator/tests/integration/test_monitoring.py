@@ -12,7 +12,7 @@ import yaml
 
 from smartcourse_operator.core.objects import EVENT, SERVICE_MONITOR
 
-from .conftest import ROOT, Runner
+from .conftest import ROOT, MakeOperator, Runner
 from .controlplane import ControlPlane, program
 from .world import Platform, eventually
 
@@ -89,6 +89,26 @@ async def test_monitors_wait_for_their_definition_are_kept_in_shape_and_go_when_
 
     await eventually(gone, what="ServiceMonitors and their condition to go")
     await platform.until_ready()
+
+
+async def test_a_monitor_that_is_deleted_is_noticed_without_the_timer(
+    platform: Platform, install_definition: Install, make_operator: MakeOperator
+) -> None:
+    install_definition()
+
+    async def served() -> bool:
+        return await platform.cluster.serves(SERVICE_MONITOR)
+
+    await eventually(served, what="the API server to know ServiceMonitor")
+    make_operator(resync_seconds=3600).start()
+    await platform.create(monitoring={"serviceMonitors": True})
+    await platform.until_ready()
+    await platform.cluster.delete(SERVICE_MONITOR, platform.namespace, "academy-user")
+
+    async def restored() -> bool:
+        return "academy-user" in await monitors(platform)
+
+    await eventually(restored, what="the ServiceMonitor to come back")
 
 
 def render(chart: Path, values: str, namespace: str) -> list[dict[str, Any]]:
