@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from smartcourse_operator.core.objects import DEPLOYMENT, JOB, POD, SECRET, STATEFUL_SET, Document
+from smartcourse_operator.core.objects import CONFIG_MAP, DEPLOYMENT, JOB, POD, SECRET, STATEFUL_SET, Document
 from smartcourse_operator.core.phases import ORDER
 
 from .conftest import Gateways, MakeOperator, Runner
@@ -59,6 +59,24 @@ async def test_generated_secrets_hold_what_the_services_are_given(platform: Plat
     found = await platform.cluster.find(SECRET, platform.namespace, "academy-postgres")
     assert found
     assert "ownerReferences" not in found["metadata"]
+
+
+async def test_databases_are_told_that_they_hold_data_without_being_restarted(
+    platform: Platform, operator: Runner
+) -> None:
+    await platform.create()
+    await platform.until_ready()
+
+    async def told() -> bool:
+        states = [await platform.cluster.find(CONFIG_MAP, platform.namespace, f"academy-{name}-state")
+                  for name in ("postgres", "mongodb")]  # fmt: skip
+        return [state["data"] for state in states if state] == [{"initialised": "true"}] * 2
+
+    await eventually(told, what="the ConfigMaps to say so")
+    for name in ("postgres", "mongodb"):
+        found = await platform.cluster.find(STATEFUL_SET, platform.namespace, f"academy-{name}")
+        assert found
+        assert found["metadata"]["generation"] == 1
 
 
 async def test_a_phase_begins_only_when_the_one_it_needs_is_done(

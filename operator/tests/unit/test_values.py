@@ -61,10 +61,10 @@ def test_the_committed_releases_can_be_read_and_name_every_image() -> None:
     assert set(release.images) == set(names.COMPONENTS)
 
 
-def chart_globals(spec: SmartCourseSpec, **secret_hashes: str) -> dict[str, Any]:
+def chart_globals(spec: SmartCourseSpec, *, hold_data: bool = False, **secret_hashes: str) -> dict[str, Any]:
     made: dict[str, Any] = values.chart_values(
         spec, images={}, image_pull_policy="Never", secret_hashes=secret_hashes,
-        has_kafka_ca=True, public_url="http://localhost:8080",
+        has_kafka_ca=True, public_url="http://localhost:8080", hold_data=hold_data,
     )["global"]  # fmt: skip
     return made
 
@@ -75,8 +75,14 @@ def test_external_databases_are_known_to_the_chart_by_their_secret() -> None:
     )
     made = chart_globals(spec, postgres="h")
     assert made["secretNames"] == {"postgres": "outside", "auth": "keys"}
-    assert made["databases"]["postgres"] == {"mode": "external", "secretHash": "h"}
+    assert made["databases"]["postgres"] == {"mode": "external", "secretHash": "h", "initialised": False}
     assert "secretName" not in made["auth"]
+
+
+def test_databases_that_hold_data_are_not_to_be_initialised_again_and_redis_may_be() -> None:
+    made = chart_globals(SmartCourseSpec(), hold_data=True)["databases"]
+    assert (made["postgres"]["initialised"], made["mongodb"]["initialised"]) == (True, True)
+    assert "initialised" not in made["redis"]
 
 
 def test_mail_push_events_and_monitoring_reach_the_chart_as_they_are_asked_for() -> None:

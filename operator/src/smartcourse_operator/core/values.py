@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from smartcourse_operator.core import names
 from smartcourse_operator.core.spec import Database, DatabaseMode, Model, Route, SmartCourseSpec
+from smartcourse_operator.core.volumes import HOLDING_TRUTH
 
 Values = dict[str, Any]
 
@@ -36,9 +37,13 @@ def secret_names(spec: SmartCourseSpec) -> dict[str, str]:
     return {key: name for key, name in {**outside, **services}.items() if name}
 
 
-def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str]) -> Values:
+def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str], *, hold_data: bool) -> Values:
     return {
-        store: {"mode": getattr(spec.databases, store).mode.value, "secretHash": secret_hashes.get(store, "")}
+        store: {
+            "mode": getattr(spec.databases, store).mode.value,
+            "secretHash": secret_hashes.get(store, ""),
+            **({"initialised": hold_data} if store in HOLDING_TRUTH else {}),
+        }
         for store in names.DATASTORES
     }
 
@@ -54,9 +59,12 @@ def telemetry_values(spec: SmartCourseSpec) -> Values:
 
 def chart_values(
     spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str],
-    has_kafka_ca: bool, public_url: str,
+    has_kafka_ca: bool, public_url: str, hold_data: bool,
 ) -> Values:  # fmt: skip
-    """Return the values to render with; `secret_hashes` is by datastore, and `auth email push events` for the rest."""
+    """Return the values to render with; `secret_hashes` is by datastore, and `auth email push events` for the rest.
+
+    `hold_data`: the databases' volumes are known to be initialised, and must not be so again.
+    """
     auth = {key: value for key, value in plain(spec.auth).items() if key != "secretName"}
     hashes = {part: secret_hashes.get(part, "") for part in ("auth", "email", "push", "events")}
     return {
@@ -64,7 +72,7 @@ def chart_values(
             "images": images,
             "imagePullPolicy": image_pull_policy,
             "secretNames": secret_names(spec),
-            "databases": database_values(spec, secret_hashes),
+            "databases": database_values(spec, secret_hashes, hold_data=hold_data),
             "auth": {**auth, "secretHash": hashes["auth"]},
             "publicUrl": public_address(spec.route, public_url),
             "email": {"from": spec.email.sender, "secretHash": hashes["email"]},

@@ -207,6 +207,7 @@ class Reconciler:
             secret_hashes=kept.digests,
             has_kafka_ca=kept.has_kafka_ca,
             public_url=settings.public_url,
+            hold_data=bool(work.before.volumes),
         )
         return await self._tools.chart.render(work.name, work.namespace, chart_values)
 
