@@ -56,6 +56,7 @@ def test_an_edit_in_our_name_that_is_no_apply_is_contested_too() -> None:
         entry("kubelet", {"f:status": {"f:replicas": {}}}, subresource="status"),
         entry("keda", {"f:spec": {"f:replicas": {}}}),
         entry("kubectl-rollout", RESTARTED),
+        entry("openshift-controller-manager", {"f:imagePullSecrets": {}, "f:secrets": {}}),
         entry("kubectl-edit", {"f:spec": {"f:a": {}}}, apiVersion="apps/v2"),
     ],
 )

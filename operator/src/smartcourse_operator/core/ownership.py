@@ -21,6 +21,8 @@ NOT_CONTENT = frozenset({"f:apiVersion", "f:kind", "f:metadata", "f:status"})
 LEFT_TO_OTHERS = frozenset({
     ("f:spec", "f:replicas"),  # an autoscaler's; where they are rendered, their value is compared
     ("f:spec", "f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt"),
+    ("f:imagePullSecrets",),  # these two are a ServiceAccount's, where some distributions enter its tokens
+    ("f:secrets",),
 })  # fmt: skip
 """Fields that people and controllers may set in what we apply."""
 
