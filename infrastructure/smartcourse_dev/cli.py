@@ -106,7 +106,8 @@ def down(settings: Settings, console: Console) -> int:
 
 
 def show_images(settings: Settings, _: Console) -> int:
-    return images.main(cluster.source(settings))
+    made = cluster.made(settings)
+    return images.main(catalogue.choose(settings.images or (made.source if made else "")))
 
 
 def show_help(_: Settings, console: Console) -> int:
