@@ -5,6 +5,7 @@
 The declaration travels in the service's ``openapi.json``; a route that declares nothing is denied.
 """
 
+from collections.abc import Collection
 from typing import Any, Literal, get_args
 
 Allow = Literal["public", "authenticated", "student", "instructor", "admin"]
@@ -12,15 +13,22 @@ Rate = Literal["default", "login", "public"]
 
 EXTENSION = "x-smartcourse-access"
 MAX_BODY_BYTES = "maxBodyBytes"
+API_KEYS = "apiKeys"
 
 
-def access(*allow: Allow, rate: Rate = "default", max_body_bytes: int | None = None) -> dict[str, Any]:
+def access(
+    *allow: Allow, rate: Rate = "default", max_body_bytes: int | None = None, api_keys: bool = True
+) -> dict[str, Any]:
     """What goes into a route's ``openapi_extra``.
 
     ``public``: also who is not logged in; ``authenticated``: whoever is; else the roles that are named.
     ``max_body_bytes``: the largest body, where it isn't the gateway's and the service's usual one; the gateway
-    streams such a body to the service instead of collecting it. Raises ValueError if it names nothing, something
-    unknown, a role beside ``public`` or ``authenticated``, or a limit that is not positive.
+    streams such a body to the service instead of collecting it.
+    ``api_keys``: whether a script's API key is as good as a person's access token; not where sessions, passwords, roles
+    or keys themselves are at stake.
+
+    Raises ValueError if it names nothing, something unknown, a role beside ``public`` or ``authenticated``, or a limit
+    that is not positive.
     """
     unknown = set(allow) - set(get_args(Allow))
     if not allow or unknown:
@@ -34,4 +42,15 @@ def access(*allow: Allow, rate: Rate = "default", max_body_bytes: int | None = N
         if max_body_bytes <= 0:
             raise ValueError(f"max_body_bytes must be positive; got {max_body_bytes}")
         declared[MAX_BODY_BYTES] = max_body_bytes
+    if not api_keys:
+        declared[API_KEYS] = False
     return {EXTENSION: declared}
+
+
+def reads_token(method: str, allow: Collection[str]) -> bool:
+    """Whether it matters who calls an operation: its caller's token or API key is looked at.
+
+    A public one that changes something (register, login, refresh) is authorised by its body: a stale token that a
+    client still sends along must not stand in its way.
+    """
+    return "public" not in allow or method == "GET"

@@ -32,8 +32,12 @@ def travel(platform: Platform, running: RunningPlatform, collector: Collector) -
     assert answer.status_code == 201, answer.text
     person = platform.log_in(email, password)
     tokens = {f"first {kind}": value for kind, value in person.tokens.items() if kind.endswith("_token")}
+    made = person.post("/api/users/me/api-keys", {"name": name, "scopes": ["course:read", "user:read"]})
+    assert made.status_code == 201, made.text
+    key: str = made.json()["key"]
     _err(platform, email, name, password)
     _learn(platform, person)
+    _automate(platform, key, trace_id)
     renewed = person.refresh().raise_for_status().json()
     tokens |= {f"second {kind}": value for kind, value in renewed.items() if kind.endswith("_token")}
     person.refresh()  # again: theft, the family is revoked
@@ -43,7 +47,8 @@ def travel(platform: Platform, running: RunningPlatform, collector: Collector) -
         lambda _: any(span.name.startswith("consume ") for span in collector.trace(trace_id)), what="the welcome"
     )
     collector.wait_for(lambda _: last["X-Request-ID"] in running.log("nginx"), what="the access log's last line")
-    return Traveller({"email": email, "name": name, "password": password, "mark": mark} | tokens)
+    hidden = {"email": email, "name": name, "password": password, "mark": mark, "API key": key.split("_", 2)[2]}
+    return Traveller(hidden | tokens)
 
 
 def _err(platform: Platform, email: str, name: str, password: str) -> None:
@@ -75,3 +80,15 @@ def _learn(platform: Platform, person: Person) -> None:
         person.post(f"/api/courses/{course['id']}/publish"),
     ]
     assert all(answer.status_code < 500 for answer in answers), [each.text for each in answers]
+
+
+def _automate(platform: Platform, key: str, trace_id: str) -> None:
+    """What a script does with an API key, and where it should not have put it."""
+    headers = {"Authorization": f"Bearer {key}", "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+    answers = [
+        platform.client.get("/api/auth/me", headers=headers),
+        platform.client.get("/api/courses", headers=headers, params={"key": key}),
+        platform.client.post("/api/enrollments", headers=headers, json={"course_id": key}),
+        platform.client.get("/api/auth/me", headers={"X-API-Key": key, "Authorization": f"Bearer {key}{key}"}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 403, 401], [each.text for each in answers]

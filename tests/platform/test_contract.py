@@ -74,6 +74,7 @@ PLACES = {
     ("lesson_id", "/api/quizzes/"): "quiz_id",
     ("lesson_id", "/complete"): "taken_lesson_id",
     ("user_id", "/api/instructors/"): "instructor_id",
+    ("key_id", "/api/users/{user_id}/"): "newcomers_key_id",
 }
 """Paths on which a name means something more particular."""
 

@@ -150,6 +150,15 @@ class Scene:
         """Somebody whom nobody will miss."""
         return self.world.platform.new_student()
 
+    @cached_property
+    def key_id(self) -> int:
+        """An API key of the student's."""
+        return _new_key_id(self.world.student)
+
+    @cached_property
+    def newcomers_key_id(self) -> int:
+        return _new_key_id(self.newcomer)
+
     @property
     def user_id(self) -> int:
         return self.newcomer.id
@@ -157,3 +166,8 @@ class Scene:
     @property
     def instructor_id(self) -> int:
         return self.world.instructor.id
+
+
+def _new_key_id(person: Person) -> int:
+    key = {"name": unique("key"), "scopes": ["user:read"]}
+    return int(created(person.post("/api/users/me/api-keys", key))["id"])

@@ -15,7 +15,7 @@ _SECRET_NAME = re.compile(
     r"passw|secret|token|authorization|cookie|api_?key|identity_?key|signature|credential", re.IGNORECASE
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
-_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=Bearer )\S+")
+_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bsck_[\w-]+|(?<=Bearer )\S+")
 _ROW = re.compile(r"(?<=DETAIL:  ).*")  # PostgreSQL quotes the row that breaks a constraint
 
 

@@ -138,7 +138,7 @@ def test_secrets_are_blanked_out_wherever_they_are(lines) -> None:
         password="hunter2",
         nested={"refresh_token": "hunter2", "urls": ["postgresql://u:hunter2@db/x"]},
         authorization="Bearer hunter2",
-        note="sent Bearer hunter2 and eyJhbGciOi.hunter2.hunter2",
+        note="sent Bearer hunter2 and eyJhbGciOi.hunter2.hunter2 and sck_0123456789abcdef_hunter2",
         user_id=7,
     )
     logging.getLogger("library").error("cannot reach %s", "mongodb://course:hunter2@mongo")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from shared.access import access
+from shared.access import access, reads_token
 from shared.utils.datetime import FixedClock, SystemClock, utc_now
 from shared.utils.hashing import hash_password, verify_password
 from shared.utils.validators import Email, NonBlank, Password
@@ -100,6 +100,13 @@ def test_text_is_stripped_and_not_blank() -> None:
 def test_access_becomes_the_openapi_extension() -> None:
     assert access("student", "admin") == {"x-smartcourse-access": {"allow": ["student", "admin"], "rate": "default"}}
     assert access("public", rate="login")["x-smartcourse-access"]["rate"] == "login"
+    assert access("admin", api_keys=False)["x-smartcourse-access"]["apiKeys"] is False
+
+
+def test_who_calls_matters_but_where_anybody_may_and_the_body_tells() -> None:
+    assert reads_token("GET", ["public"])
+    assert reads_token("POST", ["authenticated"])
+    assert not reads_token("POST", ["public"])
 
 
 def test_access_that_means_nothing_is_refused() -> None:

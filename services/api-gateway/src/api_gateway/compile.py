@@ -3,9 +3,9 @@
 Usage: python -m api_gateway.compile --openapi services/user-service/openapi.json ... --out DIRECTORY
 
 Writes `routes.json` and `openapi.json`. Every operation must carry `x-smartcourse-access: {allow: [...], rate: ...}`,
-with `maxBodyBytes` if it takes larger bodies than usual; a document with one that doesn't is refused, so that nothing
-is reachable by omission. A service is named after the directory of its document (`user` for
-`user-service/openapi.json`), or explicitly: `--openapi user=some/file.json`.
+with `maxBodyBytes` if it takes larger bodies than usual and `apiKeys: false` if it takes no API keys; a document with
+one that doesn't is refused, so that nothing is reachable by omission. A service is named after the directory of its
+document (`user` for `user-service/openapi.json`), or explicitly: `--openapi user=some/file.json`.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def _route(service: str, method: str, path: str, operation: dict[str, Any], para
         rate=access.get("rate", "default"),
         parameters={entry["name"]: _kind(entry.get("schema", {})) for entry in parameters if entry.get("in") == "path"},
         max_body_bytes=access.get("maxBodyBytes"),
+        api_keys=access.get("apiKeys", True),
     )
 
 
@@ -105,12 +106,15 @@ def _refuse_ambiguity(routes: list[Route]) -> None:
     A service that declared the broader one first would answer by it what was admitted by the rule of the other.
     """
     for one, other in itertools.combinations(routes, 2):
-        same = (one.service, set(one.allow), one.rate) == (other.service, set(other.allow), other.rate)
-        if may_overlap(one, other) and not same:
+        if may_overlap(one, other) and _rule(one) != _rule(other):
             raise RouteTableError(
                 f"{one.method} {one.path} ({one.service}) and {other.path} ({other.service}) match the same path but "
                 "differ in access: give them different paths or the same access"
             )
+
+
+def _rule(route: Route) -> tuple[object, ...]:
+    return route.service, set(route.allow), route.rate, route.api_keys
 
 
 def compile_files(sources: Iterable[str], out: Path) -> CompiledTable:

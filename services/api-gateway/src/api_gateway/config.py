@@ -100,4 +100,4 @@ class DecisionSettings(BaseServiceSettings, PlaceSettings, UpstreamSettings, Ide
     """How many decision processes (pods) share a limit; decides each one's share while Redis is away."""
     health_timeout_seconds: float = Field(default=2.0, gt=0)
     verified_tokens: int = Field(default=50_000, ge=1)
-    """How many verified tokens are remembered at most."""
+    """How many verified tokens are remembered at most, and as many API keys."""

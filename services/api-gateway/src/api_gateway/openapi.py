@@ -6,16 +6,34 @@ import copy
 from typing import Any, Final
 
 from api_gateway.routing import RouteTableError
+from shared.access import reads_token
+from shared.api_keys import scope_of
 from shared.openapi import problem_schemas, problems
 
 SECURITY_SCHEME: Final = "bearerAuth"
+KEY_SCHEME: Final = "apiKeyAuth"
+_SECURITY_SCHEMES: Final = {
+    SECURITY_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A person's access token, from `POST /api/auth/login`",
+    },
+    KEY_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "sck_...",
+        "description": "A script's API key, from `POST /api/users/me/api-keys`; it needs the scope that is named",
+    },
+}
 PROBLEM: Final = "Problem"
 _SCHEMAS: Final = "#/components/schemas/"
 _OF_EVERYTHING: Final = (400, 429, 500, 502, 503, 504)
 """Problems that a request through the gateway can meet wherever it goes."""
 _DESCRIPTION: Final = (
     "Everything goes through the gateway. Log in with `POST /api/auth/login` and send the access token as "
-    "`Authorization: Bearer ...`. Errors are `application/problem+json` (RFC 9457)."
+    "`Authorization: Bearer ...`; a script sends an API key in its place. Errors are `application/problem+json` "
+    "(RFC 9457)."
 )
 
 
@@ -36,7 +54,7 @@ def merge(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "paths": {},
         "components": {
             "schemas": problem_schemas(),
-            "securitySchemes": {SECURITY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": copy.deepcopy(_SECURITY_SCHEMES),
         },
         "tags": [{"name": name, "description": f"Answered by {name}-service"} for name in sorted(documents)],
     }
@@ -97,17 +115,20 @@ def _rewritten(node: Any, references: dict[str, str]) -> Any:
 def _described(operation: dict[str, Any], service: str, method: str) -> dict[str, Any]:
     access = operation.get("x-smartcourse-access", {})
     allow = access.get("allow", [])
+    is_token_read = reads_token(method.upper(), allow)
+    scope = scope_of(service, method.upper()).value if access.get("apiKeys", True) else None
     if "public" in allow:
         operation.pop("security", None)
     else:
-        operation["security"] = [{SECURITY_SCHEME: []}]
+        operation["security"] = [{SECURITY_SCHEME: []}, *([{KEY_SCHEME: [scope]}] if scope else [])]
     operation["tags"] = [service]
-    refusals = [401] * (method == "get" or "public" not in allow)  # as the decision judges tokens: `Route.reads_token`
-    refusals += [403] * (not {"public", "authenticated"} & set(allow))
+    refusals = [401, 403] * is_token_read  # 403 also for a key that lacks the scope
     responses = operation.setdefault("responses", {})
     for status, answer in problems(*refusals, *_OF_EVERYTHING).items():
         responses.setdefault(str(status), answer)
     who = "anybody" if "public" in allow else "any user" if "authenticated" in allow else " or ".join(allow)
     note = f"Access: {who}. Rate class: {access.get('rate', 'default')}."
+    if is_token_read:
+        note += f" API keys need the scope `{scope}`." if scope else " API keys are not accepted."
     operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
     return operation

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from shared.access import reads_token
+from shared.api_keys import Scope, scope_of
 from shared.identity import Role
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -57,6 +59,8 @@ class Route:
     parameters: dict[str, str] = field(default_factory=dict)
     max_body_bytes: int | None = None
     """The largest body it takes, streamed; None: the usual limit."""
+    api_keys: bool = True
+    """Whether it may be called with an API key; one needs `scope`."""
 
     def __post_init__(self) -> None:
         """Refuse a route that can't be carried out as declared."""
@@ -69,6 +73,12 @@ class Route:
             raise RouteTableError(f"{where}: 'rate' must be one of {', '.join(sorted(RATES))}")
         if self.max_body_bytes is not None and self.max_body_bytes <= 0:
             raise RouteTableError(f"{where}: 'maxBodyBytes' must be positive")
+        if not isinstance(self.api_keys, bool):
+            raise RouteTableError(f"{where}: 'apiKeys' must be true or false")
+        try:
+            scope_of(self.service, self.method)
+        except ValueError as error:
+            raise RouteTableError(f"{where}: {error}: give the service its scopes in shared.api_keys") from error
         for segment in self.segments:
             parameter = _PARAMETER.fullmatch(segment)
             if parameter is None and _STATIC.fullmatch(segment) is None:
@@ -103,12 +113,13 @@ class Route:
 
     @property
     def reads_token(self) -> bool:
-        """Whether a token is looked at.
+        """Whether a token or an API key is looked at."""
+        return reads_token(self.method, self.allow)
 
-        A public route that changes something (register, login, refresh) is authorised by its body: a stale token
-        that a client still sends along must not stand in its way.
-        """
-        return not self.is_public or self.method == "GET"
+    @property
+    def scope(self) -> Scope:
+        """What an API key needs for it."""
+        return scope_of(self.service, self.method)
 
     def admits(self, role: str) -> bool:
         """Whether a person of this role, or anybody at all, may call it."""
@@ -219,7 +230,7 @@ class CompiledTable:
 
     def dump(self) -> str:
         """Return the JSON text, stable for the same content."""
-        document = {"version": 1, "request_headers": self.request_headers, "routes": [asdict(r) for r in self.routes]}
+        document = {"version": 2, "request_headers": self.request_headers, "routes": [asdict(r) for r in self.routes]}
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
     @classmethod
@@ -231,7 +242,7 @@ class CompiledTable:
             RouteTableError: it is of another version, or a route in it is not valid.
         """
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if document.get("version") != 1:
-            raise RouteTableError(f"{path} is not a route table of version 1: compile it again")
+        if document.get("version") != 2:
+            raise RouteTableError(f"{path} is not a route table of version 2: compile it again")
         routes = [Route(**route | {"allow": tuple(route["allow"])}) for route in document["routes"]]
         return cls(routes=routes, request_headers=document["request_headers"])

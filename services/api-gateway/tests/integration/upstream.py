@@ -1,18 +1,43 @@
-"""A service behind the gateway, for tests: it lets in what the gateway signed and tells what it was sent."""
+"""A service behind the gateway, for tests: it lets in what the gateway signed and tells what it was sent.
+
+As user-service it also tells whom API keys speak for: those in the file that KEYS names (by digest), each question
+becoming a line of the file beside it.
+"""
 
 import asyncio
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
+from shared.api_keys import LOOKUP_PATH
 from shared.identity import SCOPE_KEY
 from shared.middleware.body_limit import BodyLimitMiddleware
 from shared.middleware.identity import IdentityMiddleware
 
 
+def _holder(path: str, digest: str) -> Any:
+    keys = Path(os.environ["KEYS"])
+    with keys.with_suffix(".asked").open("a") as asked:
+        asked.write(f"{digest}\n")
+    key = json.loads(keys.read_text()).get(digest)
+    return key["holder"] if key is not None and path == f"{LOOKUP_PATH}/{key['public_id']}" else None
+
+
+async def _tell_holder(scope: Any, send: Any) -> None:
+    holder = _holder(scope["path"], scope["query_string"].decode().partition("digest=")[2])
+    body = json.dumps(holder).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200 if holder else 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"].startswith(LOOKUP_PATH):
+        await _tell_holder(scope, send)
+        return
     size, more = 0, True
     while more:
         message = await receive()

@@ -10,6 +10,7 @@ import pytest
 
 from api_gateway.compile import compile_files, main
 from api_gateway.routing import CompiledTable, RouteTableError
+from shared.api_keys import Scope
 
 ROOT = Path(__file__).resolve().parents[4]
 PUBLIC = {"allow": ["public"], "rate": "public"}
@@ -48,10 +49,22 @@ def test_both_files_say_what_the_services_declare(tmp_path: Path) -> None:
     document = merged(tmp_path)
     courses = document["paths"]["/api/courses"]
     assert "security" not in courses["get"]
-    assert courses["post"]["security"] == [{"bearerAuth": []}]
+    assert courses["post"]["security"] == [{"bearerAuth": []}, {"apiKeyAuth": ["course:write"]}]
     assert courses["get"]["tags"] == ["course"]
     assert document["components"]["schemas"]["Problem"]["required"][:3] == ["type", "title", "status"]
-    assert document["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
+    assert {scheme["scheme"] for scheme in document["components"]["securitySchemes"].values()} == {"bearer"}
+
+
+def test_a_route_says_which_scope_a_key_needs_or_that_keys_are_not_accepted(tmp_path: Path) -> None:
+    item = {"get": operation({"allow": ["student"]}), "post": operation({"allow": ["student"], "apiKeys": False})}
+    assert compiled(tmp_path, notification={"paths": {"/api/a": item}}) == 0
+    reading, writing = CompiledTable.load(tmp_path / "out" / "routes.json").routes
+    assert (reading.api_keys, reading.scope, writing.api_keys) == (True, "notification:read", False)
+    described = merged(tmp_path)["paths"]["/api/a"]
+    assert described["get"]["security"] == [{"bearerAuth": []}, {"apiKeyAuth": ["notification:read"]}]
+    assert "API keys need the scope `notification:read`." in described["get"]["description"]
+    assert described["post"]["security"] == [{"bearerAuth": []}]
+    assert "API keys are not accepted." in described["post"]["description"]
 
 
 def test_the_gateways_own_answers_are_added_by_who_may_call(tmp_path: Path) -> None:
@@ -67,7 +80,7 @@ def test_the_gateways_own_answers_are_added_by_who_may_call(tmp_path: Path) -> N
     }
     everywhere = {"400", "429", "500", "502", "503", "504"}
     assert answers["post /api/a"].keys() == {"200"} | everywhere  # a token that is sent along is not looked at
-    assert answers["get /api/a"].keys() == answers["put /api/a"].keys() == {"200", "401"} | everywhere
+    assert answers["get /api/a"].keys() == answers["put /api/a"].keys() == {"200", "401", "403"} | everywhere
     assert answers["post /api/b"].keys() == {"401", "403", "409"} | everywhere
     assert answers["post /api/b"]["503"] == told["503"]
     assert "Retry-After" in answers["post /api/b"]["429"]["headers"]
@@ -104,6 +117,14 @@ REFUSED: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "a limit that lets no body pass": (
         {"user": {"paths": {"/api/users": {"post": operation({"allow": ["admin"], "maxBodyBytes": 0})}}}},
         "'maxBodyBytes' must be positive",
+    ),
+    "an answer about keys that is neither": (
+        {"user": {"paths": {"/api/users": {"get": operation({"allow": ["admin"], "apiKeys": "no"})}}}},
+        "'apiKeys' must be true or false",
+    ),
+    "a service that keys have no scopes for": (
+        {"billing": {"paths": {"/api/bills": {"get": operation(ADMIN)}}}},
+        "'billing:read' is not a valid Scope: give the service its scopes in shared.api_keys",
     ),
     "a method that nginx would not pass": (
         {"user": {"paths": {"/api/users": {"trace": operation(ADMIN)}}}},
@@ -190,4 +211,6 @@ def test_the_projects_own_documents_compile(tmp_path: Path) -> None:
     assert main(["--openapi", *sources, "--out", str(tmp_path)]) == 0
     documents = [json.loads(Path(source).read_text()) for source in sources]
     declared = sum(len(item.keys() - {"parameters"}) for document in documents for item in document["paths"].values())
-    assert len(CompiledTable.load(tmp_path / "routes.json").routes) == declared
+    routes = CompiledTable.load(tmp_path / "routes.json").routes
+    assert len(routes) == declared
+    assert {route.scope for route in routes if route.api_keys and route.reads_token} == set(Scope)

@@ -27,6 +27,7 @@ class Settings(ServiceSettings, DatabaseSettings, BrokerSettings):
 
     login_failures_per_account: Annotated[int, Field(ge=1)] = 10
     login_failure_window_seconds: Annotated[int, Field(ge=1)] = 300
+    api_keys_per_user: Annotated[int, Field(ge=0)] = 20
 
     @property
     def access_lifetime(self) -> timedelta:

@@ -25,6 +25,7 @@ from user_service.core.revocations import RevocationStream
 from user_service.core.security import TokenSigner
 from user_service.events.producer import AccountProducer, RevocationProducer
 from user_service.services.account import AccountService
+from user_service.services.api_key import ApiKeyService
 from user_service.services.auth import AuthService
 from user_service.services.container import Services
 from user_service.services.instructor import InstructorService
@@ -68,12 +69,19 @@ def _services(settings: Settings, *, database: Database, redis: Redis, clock: Cl
     attempts = LoginAttempts(
         redis, limit=settings.login_failures_per_account, window_seconds=settings.login_failure_window_seconds
     )
+    revocations = RevocationProducer(RevocationStream(redis))
     sessions = SessionService(
         database=database,
         signer=signer,
-        publisher=RevocationProducer(RevocationStream(redis)),
+        publisher=revocations,
         clock=clock,
         lifetimes=Lifetimes(access=settings.access_lifetime, session=settings.session_lifetime),
+    )
+    api_keys = ApiKeyService(
+        database=database,
+        publisher=revocations,
+        clock=clock,
+        limit=settings.api_keys_per_user,
     )
     accounts = AccountProducer()
     return Services(
@@ -85,8 +93,9 @@ def _services(settings: Settings, *, database: Database, redis: Redis, clock: Cl
             clock=clock,
         ),
         sessions=sessions,
-        users=UserService(database=database, sessions=sessions, publisher=accounts, clock=clock),
+        users=UserService(database=database, sessions=sessions, api_keys=api_keys, publisher=accounts, clock=clock),
         instructors=InstructorService(database=database),
+        api_keys=api_keys,
     )
 
 

@@ -35,6 +35,7 @@ async def test_other_services_read_the_granted_columns_and_nothing_else(database
             "UPDATE users SET role = 'admin'",
             "SELECT * FROM sessions",
             "SELECT * FROM refresh_tokens",
+            "SELECT * FROM api_keys",
             "SELECT * FROM user_outbox",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from api_gateway import problem
+from api_gateway.middleware.api_keys import ApiKeys, KeysUnavailableError
 from api_gateway.middleware.auth import Principal, TokenError, TokenVerifier
 from api_gateway.middleware.client import address_key
 from api_gateway.middleware.rate_limit import LimiterUnavailableError, Policy, RateLimiter, Verdict
@@ -16,9 +17,12 @@ from api_gateway.middleware.revocation import Revocations
 from api_gateway.problem import Problem
 from api_gateway.routing import Route, RouteTable
 from api_gateway.target import is_canonical
+from shared.api_keys import PREFIX, ApiKey
 from shared.identity import Role, sign
 
 _BEARER: Final = b"bearer "
+_KEY_PREFIX: Final = PREFIX.encode()
+_CHALLENGE: Final = 'Bearer realm="smartcourse"'
 _NOBODY: Final = Principal(user_id="", role=Role.ANONYMOUS.value, session_id="", expires_at=float("inf"))
 _STALE_SECONDS: Final = 2.0
 """An older view of the revocations counts as one that Redis can't confirm; it is renewed twice a second."""
@@ -78,6 +82,7 @@ class Decider:
         *,
         routes: RouteTable,
         verifier: TokenVerifier,
+        keys: ApiKeys,
         revocations: Revocations,
         limiter: RateLimiter,
         policies: Policies,
@@ -86,7 +91,8 @@ class Decider:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Decide by these parts; all of them are kept current by others."""
-        self._routes, self._verifier, self._revocations, self._limiter = routes, verifier, revocations, limiter
+        self._routes, self._verifier, self._keys = routes, verifier, keys
+        self._revocations, self._limiter = revocations, limiter
         self._policies, self._key, self._grace_seconds = policies, identity_key, grace_seconds
         self._clock = clock
 
@@ -96,12 +102,16 @@ class Decider:
         return self._revocations.age_seconds <= max(self._grace_seconds, _STALE_SECONDS)
 
     def decide_now(self, ask: Ask) -> Admission | None:
-        """Return how the request may pass; None if memory alone can't tell, and `decide` has to ask Redis.
+        """Return how the request may pass; None if memory alone can't tell, and `decide` has to ask somebody.
 
         Raises:
             Refusal: it may not.
         """
-        case = self._examine(ask)
+        route, credential = self._examine(ask)
+        holder = self._find_holder(credential)
+        if holder is None:
+            return None
+        case = self._count(route, holder, ask)
         verdict = self._limiter.take_now(case.key, case.policy)
         return None if verdict is None else self._conclude(case, ask, verdict)
 
@@ -111,22 +121,24 @@ class Decider:
         Raises:
             Refusal: it may not.
         """
-        case = self._examine(ask)
-        try:
-            verdict = await self._limiter.take(case.key, case.policy)
-        except LimiterUnavailableError as error:
-            raise _unavailable("Attempts to log in can't be counted at present.") from error
-        return self._conclude(case, ask, verdict)
+        route, credential = self._examine(ask)
+        holder = self._find_holder(credential) or await self._look_key_up(credential, ask.address)
+        case = self._count(route, holder, ask)
+        return self._conclude(case, ask, await self._take(case.key, case.policy))
 
-    def _examine(self, ask: Ask) -> _Case:
+    def _examine(self, ask: Ask) -> tuple[Route, bytes]:
+        """Return the route and the token or key that counts, b"" where none does."""
         route = self._route(ask)
         self._require_knowledge()
-        principal = self._principal(route, ask.authorization)
+        return route, _credential(route, ask.authorization)
+
+    def _count(self, route: Route, holder: Principal, ask: Ask) -> _Case:
+        """Say what the request counts against."""
         if route.rate == "login":
-            return _Case(route, principal, f"login:{address_key(ask.address)}", self._policies.login)
-        if principal is not _NOBODY:
-            return _Case(route, principal, f"user:{principal.user_id}", self._policies.default)
-        return _Case(route, principal, f"public:{address_key(ask.address)}", self._policies.public)
+            return _Case(route, holder, f"login:{address_key(ask.address)}", self._policies.login)
+        if holder is not _NOBODY:
+            return _Case(route, holder, f"user:{holder.user_id}", self._policies.default)
+        return _Case(route, holder, f"public:{address_key(ask.address)}", self._policies.public)
 
     def _route(self, ask: Ask) -> Route:
         if not is_canonical(ask.target):
@@ -145,15 +157,15 @@ class Decider:
         if not self.is_deciding:
             raise _unavailable("Revocations and limits can't be checked at present.")
 
-    def _principal(self, route: Route, authorization: bytes) -> Principal:
-        if not route.reads_token or (route.is_public and not authorization):
+    def _find_holder(self, credential: bytes) -> Principal | None:
+        """Return whom a credential speaks for; None if it is an API key to be looked up."""
+        if not credential:
             return _NOBODY
-        if not authorization:
-            raise _not_authenticated("An access token is needed.", error=None)
-        if authorization[: len(_BEARER)].lower() != _BEARER:
-            raise _not_authenticated("The Authorization header must be 'Bearer' and an access token.")
-        token = authorization[len(_BEARER) :]
-        digest = hashlib.sha256(token).digest()
+        digest = hashlib.sha256(credential).digest()
+        is_key = credential.startswith(_KEY_PREFIX)
+        return self._keys.find_known(digest) if is_key else self._token_holder(credential, digest)
+
+    def _token_holder(self, token: bytes, digest: bytes) -> Principal:
         principal = self._verifier.find_known(digest)
         if principal is None:
             try:
@@ -166,16 +178,38 @@ class Decider:
             raise _not_authenticated("The token's session has ended.")
         return principal
 
+    async def _look_key_up(self, credential: bytes, address: str) -> Principal:
+        key = ApiKey.parse(credential.decode("latin-1"))
+        if key is None:
+            raise _not_authenticated("The API key is not whole, or mistyped.")
+        if self._is_stale:
+            raise _unavailable("An API key seen for the first time can't be checked at present.")
+        # Whoever tries keys out is counted by address before user-service is troubled.
+        policy = self._policies.public
+        _require_permit(policy, await self._take(f"public:{address_key(address)}", policy))
+        try:
+            holder = await self._keys.find(key)
+        except KeysUnavailableError as error:
+            raise _unavailable("API keys can't be checked at present.") from error
+        if holder is None:
+            raise _not_authenticated("The API key is not known, has expired or was revoked.")
+        return holder
+
+    async def _take(self, key: str, policy: Policy) -> Verdict:
+        try:
+            return await self._limiter.take(key, policy)
+        except LimiterUnavailableError as error:
+            raise _unavailable("Attempts to log in can't be counted at present.") from error
+
     @property
     def _is_stale(self) -> bool:
         return not self._revocations.is_current or self._revocations.age_seconds > _STALE_SECONDS
 
     def _conclude(self, case: _Case, ask: Ask, verdict: Verdict) -> Admission:
         route, principal, _, policy = case
-        if not verdict.is_allowed:
-            wait = {"Retry-After": str(verdict.reset_seconds)}
-            detail = f"More than {policy.limit} requests in a minute."
-            raise Refusal(Problem(problem.RATE_LIMITED, detail, wait), verdict)
+        _require_permit(policy, verdict)
+        if principal.scopes is not None:
+            _require_scope(route, principal.scopes, verdict)
         if not route.admits(principal.role):
             who = " or ".join(route.allow)
             raise Refusal(Problem(problem.FORBIDDEN, f"The role {who} is needed."), verdict)
@@ -186,8 +220,36 @@ class Decider:
         return Admission(route.service, principal, now, signature, verdict)
 
 
+def _credential(route: Route, authorization: bytes) -> bytes:
+    """Return the token or API key that counts, b"" where none does or need be."""
+    if not route.reads_token or (route.is_public and not authorization):
+        return b""
+    if not authorization:
+        raise _not_authenticated("An access token or an API key is needed.", error=None)
+    credential = authorization[len(_BEARER) :]
+    if authorization[: len(_BEARER)].lower() != _BEARER or not credential:
+        raise _not_authenticated("The Authorization header must be 'Bearer' and an access token or an API key.")
+    return credential
+
+
+def _require_permit(policy: Policy, verdict: Verdict) -> None:
+    if not verdict.is_allowed:
+        wait = {"Retry-After": str(verdict.reset_seconds)}
+        raise Refusal(Problem(problem.RATE_LIMITED, f"More than {policy.limit} requests in a minute.", wait), verdict)
+
+
+def _require_scope(route: Route, scopes: frozenset[str], verdict: Verdict) -> None:
+    if not route.api_keys:
+        detail = "API keys are not accepted here: log in and send the access token."
+        raise Refusal(Problem(problem.FORBIDDEN, detail), verdict)
+    if route.scope not in scopes:
+        challenge = f'{_CHALLENGE}, error="insufficient_scope", scope="{route.scope}"'
+        detail = f"The API key lacks the scope {route.scope}."
+        raise Refusal(Problem(problem.FORBIDDEN, detail, {"WWW-Authenticate": challenge}), verdict)
+
+
 def _not_authenticated(detail: str, error: str | None = "invalid_token") -> Refusal:
-    challenge = 'Bearer realm="smartcourse"' + (f', error="{error}"' if error else "")
+    challenge = _CHALLENGE + (f', error="{error}"' if error else "")
     return Refusal(Problem(problem.NOT_AUTHENTICATED, detail, {"WWW-Authenticate": challenge}))
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from api_gateway.decision.request import get
+
 _REMEMBERED_SECONDS: Final = 1.0
 """An answer is reused this long, so that asking the gateway often doesn't burden the services."""
 
@@ -33,17 +35,7 @@ class ServiceHealth:
     async def _is_ready(self, host: str, port: int) -> bool:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await _status(host, port, "/health/ready") == 200
+                status, _ = await get(host, port, "/health/ready")
+                return status == 200
         except (OSError, ValueError):  # refused, no such name, timed out, or not HTTP
             return False
-
-
-async def _status(host: str, port: int, path: str) -> int:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode("ascii"))
-        await writer.drain()
-        line = await reader.readline()
-        return int(line.split(b" ", 2)[1]) if line.startswith(b"HTTP/1.") else 0
-    finally:
-        writer.close()

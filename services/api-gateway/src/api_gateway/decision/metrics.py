@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Final
 
-from prometheus_client import REGISTRY, Gauge
+from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 _BUCKETS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 VERIFIED_TOKENS: Final = Gauge("gateway_verified_tokens", "Verified tokens that are remembered.")
+KNOWN_API_KEYS: Final = Gauge("gateway_known_api_keys", "API keys whose holder is remembered.")
+API_KEY_LOOKUPS: Final = Counter(
+    "gateway_api_key_lookups_total", "Questions to user-service about API keys, by what came of them.", ["outcome"]
+)
 REVOKED_SESSIONS: Final = Gauge("gateway_revoked_sessions", "Sessions known to be revoked.")
 REVOCATIONS_AGE: Final = Gauge(
     "gateway_revocations_age_seconds", "Time since the revocations were last confirmed by Redis."

@@ -16,8 +16,10 @@ from api_gateway.decision import metrics
 from api_gateway.decision.app import DecisionApp
 from api_gateway.decision.decide import Decider, Policies
 from api_gateway.decision.health import ServiceHealth
+from api_gateway.decision.key_lookup import KeyLookup
 from api_gateway.decision.monitor import Monitor
 from api_gateway.decision.tracing import DecisionSpans
+from api_gateway.middleware.api_keys import ApiKeys
 from api_gateway.middleware.auth import TokenVerifier
 from api_gateway.middleware.rate_limit import Policy, RateLimiter
 from api_gateway.middleware.revocation import RevocationFollower, Revocations
@@ -47,10 +49,15 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
     limiter = RateLimiter(limits, processes=settings.gateway_processes)
     stack.push_async_callback(_close, limiter)
     verifier = _verifier(settings)
-    for work in (RevocationFollower(stream, revocations).run(), limiter.run(), _sweep(verifier), watch_loop()):
+    origins = {name: (url.host or "", url.port or 80) for name, url in settings.services.items()}
+    identity_key = settings.gateway_identity_key.get_secret_value()
+    keys = ApiKeys(
+        KeyLookup(origins["user"], identity_key=identity_key), revocations, capacity=settings.verified_tokens
+    )
+    for work in (RevocationFollower(stream, revocations).run(), limiter.run(), _sweep(verifier, keys), watch_loop()):
         task = asyncio.create_task(work)
         stack.push_async_callback(_cancel, task)
-    _publish(verifier, revocations, limiter)
+    _publish(verifier, keys, revocations, limiter)
     monitor = Monitor(port=settings.metrics_port, is_ready=lambda: revocations.is_loaded)
     await monitor.start()
     stack.callback(monitor.stop)
@@ -58,6 +65,7 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
     decider = Decider(
         routes=routes,
         verifier=verifier,
+        keys=keys,
         revocations=revocations,
         limiter=limiter,
         policies=Policies(
@@ -65,10 +73,9 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
             public=Policy("public", settings.rate_limit_public_per_minute),
             login=Policy("login", settings.rate_limit_login_per_minute, is_exact=True),
         ),
-        identity_key=settings.gateway_identity_key.get_secret_value(),
+        identity_key=identity_key,
         grace_seconds=settings.revocation_grace_seconds,
     )
-    origins = {name: (url.host or "", url.port or 80) for name, url in settings.services.items()}
     health = ServiceHealth(origins, timeout_seconds=settings.health_timeout_seconds)
     return DecisionApp(decider, health, _spans(settings, stack, routes))
 
@@ -104,15 +111,17 @@ def _verifier(settings: DecisionSettings) -> TokenVerifier:
     )
 
 
-async def _sweep(verifier: TokenVerifier) -> None:
+async def _sweep(*memories: TokenVerifier | ApiKeys) -> None:
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
-        verifier.forget_expired()
+        for memory in memories:
+            memory.forget_expired()
 
 
-def _publish(verifier: TokenVerifier, revocations: Revocations, limiter: RateLimiter) -> None:
+def _publish(verifier: TokenVerifier, keys: ApiKeys, revocations: Revocations, limiter: RateLimiter) -> None:
     """Have the parts' state read at each scrape."""
     metrics.VERIFIED_TOKENS.set_function(lambda: len(verifier))
+    metrics.KNOWN_API_KEYS.set_function(lambda: len(keys))
     metrics.REVOKED_SESSIONS.set_function(lambda: len(revocations))
     metrics.REVOCATIONS_AGE.set_function(lambda: revocations.age_seconds)
     metrics.LimiterCalls(lambda: limiter.redis_calls)

@@ -33,12 +33,14 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a verified token speaks for, and until when."""
+    """Who a verified token or API key speaks for, and until when."""
 
     user_id: str
     role: str
     session_id: str
     expires_at: float
+    scopes: frozenset[str] | None = None
+    """What an API key is good for; None for a token, which is good for all that its role may do."""
 
 
 def key_id(secret: str) -> str:

@@ -52,7 +52,7 @@ async def refresh(presented: RefreshTokenRequest, services: CurrentServices) -> 
     "/logout",
     summary="End this session",
     status_code=status.HTTP_204_NO_CONTENT,
-    openapi_extra=access("authenticated"),
+    openapi_extra=access("authenticated", api_keys=False),
 )
 async def logout(user: CurrentUser, sid: CurrentSessionId, services: CurrentServices) -> None:
     """The access token stops working within a second, the refresh token at once."""
@@ -64,12 +64,12 @@ async def logout(user: CurrentUser, sid: CurrentSessionId, services: CurrentServ
     summary="Change one's own password",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(429),
-    openapi_extra=access("authenticated"),
+    openapi_extra=access("authenticated", api_keys=False),
 )
 async def change_password(
     change: PasswordChange, user: CurrentUser, sid: CurrentSessionId, services: CurrentServices
 ) -> None:
-    """All other sessions of the person end."""
+    """All other sessions of the person end. API keys stay as they are: revoke those that somebody else may know."""
     await services.auth.change_password(
         user_id=user.user_id, sid=sid, current=change.current_password, replacement=change.new_password
     )

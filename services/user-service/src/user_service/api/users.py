@@ -46,7 +46,7 @@ async def read_user(user_id: UserId, _: Administrator, services: CurrentServices
     "/{user_id}",
     summary="Change an account's role, or deactivate it",
     responses=problems(409),
-    openapi_extra=access("admin"),
+    openapi_extra=access("admin", api_keys=False),
 )
 async def update_user(user_id: UserId, change: UserUpdate, _: Administrator, services: CurrentServices) -> UserResponse:
     """A changed role and a deactivation end all sessions of the person. The last active administrator stays one."""
@@ -57,7 +57,7 @@ async def update_user(user_id: UserId, change: UserUpdate, _: Administrator, ser
     "/{user_id}/anonymise",
     summary="Forget who somebody is",
     responses=problems(409),
-    openapi_extra=access("admin"),
+    openapi_extra=access("admin", api_keys=False),
 )
 async def anonymise_user(user_id: UserId, _: Administrator, services: CurrentServices) -> UserResponse:
     """Replaces name and address, removes the profile and closes the account for good. Accounts are never deleted:

@@ -53,6 +53,24 @@ class AccountAnonymised(ConflictError):  # noqa: N818
         self.user_id: Final = user_id
 
 
+class ApiKeyNotFound(NotFoundError):  # noqa: N818
+    slug = "api-key-not-found"
+    title = "No such API key"
+
+    def __init__(self, key_id: int | str) -> None:
+        super().__init__(f"There is no API key {key_id}, or not for this person.")
+        self.key_id: Final = key_id
+
+
+class TooManyApiKeys(ConflictError):  # noqa: N818
+    slug = "too-many-api-keys"
+    title = "Too many API keys"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} API keys that work, and may have no more. Revoke one that is not needed.")
+        self.limit: Final = limit
+
+
 class InvalidCredentials(AuthenticationError):  # noqa: N818
     """One answer for an unknown address and for a wrong password."""
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,10 +13,11 @@ from shared.events.user import UserEvent
 class Revocation:
     """Sessions that ended at one moment before their time; their access tokens must not be accepted any more.
 
-    `until`: by then they have all expired by themselves.
+    An API key has a session too, and gateways ask about the key anew when that has ended.
+    `until`: by then whatever was issued for these sessions has expired by itself.
     """
 
-    sids: tuple[UUID, ...]
+    sids: tuple[str, ...]
     until: datetime
 
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
-from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -21,6 +20,9 @@ LONGEST_ACCESS_LIFETIME = timedelta(days=1)
 """What the configuration may set at most: no access token that was ever issued is good for longer."""
 HORIZON = LONGEST_ACCESS_LIFETIME + CLOCK_SKEW
 """No revocation matters longer than that."""
+KEY_MEMORY = timedelta(minutes=15)
+"""How long a gateway may go by what it was told of an API key. Not a setting: what was told before a lower one came
+into force would outlive the revocation."""
 SIDS_PER_ENTRY = 500
 APPEND_TIMEOUT_SECONDS = 0.5
 
@@ -44,19 +46,19 @@ return 1
 """
 
 
-def entries(sids: Sequence[UUID], until: datetime) -> list[dict[str, str]]:
+def entries(sids: Sequence[str], until: datetime) -> list[dict[str, str]]:
     """Put revoked sessions into as many stream entries as keep each one small."""
     return [_entry(sids[start : start + SIDS_PER_ENTRY], until) for start in range(0, len(sids), SIDS_PER_ENTRY)]
 
 
-def entries_by_time(revoked: Sequence[tuple[UUID, datetime]]) -> list[dict[str, str]]:
+def entries_by_time(revoked: Sequence[tuple[str, datetime]]) -> list[dict[str, str]]:
     """The same for sessions with times of their own, earliest first; an entry matters as long as its last does."""
     chunks = (revoked[start : start + SIDS_PER_ENTRY] for start in range(0, len(revoked), SIDS_PER_ENTRY))
     return [_entry([sid for sid, _ in chunk], chunk[-1][1]) for chunk in chunks]
 
 
-def _entry(sids: Sequence[UUID], until: datetime) -> dict[str, str]:
-    return {"sids": ",".join(str(sid) for sid in sids), "until": str(math.ceil(until.timestamp()))}
+def _entry(sids: Sequence[str], until: datetime) -> dict[str, str]:
+    return {"sids": ",".join(sids), "until": str(math.ceil(until.timestamp()))}
 
 
 class RevocationStream:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from user_service.services.api_key import ApiKeyService
 from user_service.services.auth import AuthService
 from user_service.services.instructor import InstructorService
 from user_service.services.session import SessionService
@@ -16,3 +17,4 @@ class Services:
     sessions: SessionService
     users: UserService
     instructors: InstructorService
+    api_keys: ApiKeyService

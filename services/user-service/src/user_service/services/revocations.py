@@ -1,15 +1,17 @@
 """Keeps the stream of revocations in Redis true to PostgreSQL, and forgets sessions that ended long ago."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import Database
 from shared.exceptions.base import UnavailableError
 from shared.utils.datetime import Clock
-from user_service.core.revocations import CLOCK_SKEW, RevocationStream, entries_by_time
+from user_service.core.revocations import CLOCK_SKEW, KEY_MEMORY, RevocationStream, entries_by_time
+from user_service.repositories.api_key import ApiKeyRepository
 from user_service.repositories.session import SessionRepository
 
 CHECK_EVERY_SECONDS = 2.0
@@ -53,7 +55,7 @@ class RevocationKeeper:
         now = self._clock.now()
         opened = await self._stream.open(now)
         async with self._database.read() as reading:
-            revoked = await SessionRepository(reading).still_revoked(now)
+            revoked = await _still_revoked(reading, now)
         filled = await self._stream.fill(entries_by_time(revoked), opened=opened)
         if filled:
             _log.info("revocations_refilled", sessions=len(revoked))
@@ -64,7 +66,15 @@ class RevocationKeeper:
         now = self._clock.now()
         async with self._database.read() as reading:
             oldest = await SessionRepository(reading).oldest_that_matters(now)
-        await self._stream.trim(now - (oldest or now) + CLOCK_SKEW)
+        await self._stream.trim(max(now - (oldest or now), KEY_MEMORY) + CLOCK_SKEW)
         async with self._database.begin() as transaction:
             before = now - FORGET_AFTER
             await SessionRepository(transaction).delete_expired(before, limit=FORGET_AT_ONCE)
+
+
+async def _still_revoked(reading: AsyncSession, now: datetime) -> list[tuple[str, datetime]]:
+    """Every session, of logins and of API keys, that ended and still matters, and until when; the earliest first."""
+    logins = [(str(ended.sid), ended.until) for ended in await SessionRepository(reading).still_revoked(now)]
+    since = now - KEY_MEMORY - CLOCK_SKEW
+    keys = [(sid, at + KEY_MEMORY + CLOCK_SKEW) for sid, at in await ApiKeyRepository(reading).ended_since(since)]
+    return sorted([*logins, *keys], key=lambda ended: ended[1])

@@ -130,7 +130,7 @@ class SessionService:
 
     async def _recorded(self, transaction: AsyncSession, ended: Sequence[Ended], now: datetime) -> Revocation:
         until = max((each.until for each in ended), default=now)
-        revocation = Revocation(tuple(each.sid for each in ended), until)
+        revocation = Revocation(tuple(str(each.sid) for each in ended), until)
         if revocation.sids:
             await self._publisher.sessions_revoked(transaction, revocation)
         return revocation

@@ -13,9 +13,11 @@ from user_service.core.errors import AccountAnonymised, AccountDeactivated, Last
 from user_service.core.publishing import AccountPublisher, Revocation
 from user_service.models.session import RevocationReason
 from user_service.models.user import User
+from user_service.repositories.api_key import ApiKeyRepository
 from user_service.repositories.instructor import InstructorRepository
 from user_service.repositories.user import UserRepository
 from user_service.schemas.user import ProfileUpdate, UserFilter, UserResponse, UserRole, UserUpdate
+from user_service.services.api_key import ApiKeyService
 from user_service.services.session import SessionService
 
 ANONYMOUS_NAME = "Former member"
@@ -24,13 +26,23 @@ ANONYMOUS_DOMAIN = "anonymised.invalid"
 
 
 class UserService:
-    """Reads and changes accounts; whoever loses a right loses the live sessions that carry it."""
+    """Reads and changes accounts; whoever loses a right loses the live sessions that carry it.
+
+    API keys live on: gateways ask about them anew, so that they have the new role, or none while the account is closed.
+    """
 
     def __init__(
-        self, *, database: Database, sessions: SessionService, publisher: AccountPublisher, clock: Clock
+        self,
+        *,
+        database: Database,
+        sessions: SessionService,
+        api_keys: ApiKeyService,
+        publisher: AccountPublisher,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._sessions = sessions
+        self._api_keys = api_keys
         self._publisher = publisher
         self._clock = clock
 
@@ -90,6 +102,7 @@ class UserService:
             user.email, user.full_name = f"user-{user_id}@{ANONYMOUS_DOMAIN}", ANONYMOUS_NAME
             user.hashed_password, user.anonymised_at = hashed_password, self._clock.now()
             await InstructorRepository(transaction).delete(user_id)
+            await ApiKeyRepository(transaction).forget(user_id, user.anonymised_at)
             await self._publisher.publish(transaction, UserAnonymised(user_id=user_id), at=user.anonymised_at)
             answer = UserResponse.model_validate(user)
         await self._sessions.announce(ended)
@@ -124,4 +137,6 @@ class UserService:
             await self._publisher.publish(transaction, event, at=now)
         if reason is None:
             return Revocation((), now)
-        return await self._sessions.end_all(transaction, user.id, reason=reason)
+        ended = await self._sessions.end_all(transaction, user.id, reason=reason)
+        outdated = await self._api_keys.begin_generation(transaction, user.id)
+        return Revocation(ended.sids + outdated.sids, max(ended.until, outdated.until))
