@@ -7,7 +7,9 @@ from pydantic import Field, StringConstraints
 
 from shared.config.settings import BrokerSettings, DatabaseSettings, ServiceSettings, SigningSecret
 from shared.utils.validators import Password
-from user_service.core.revocations import LONGEST_ACCESS_LIFETIME
+
+LONGEST_ACCESS_LIFETIME = timedelta(days=1)
+"""What may be set at most: no access token that was ever issued is good for longer."""
 
 
 class Settings(ServiceSettings, DatabaseSettings, BrokerSettings):

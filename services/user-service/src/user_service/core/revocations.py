@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from redis.typing import EncodableT
 
+from user_service.config import LONGEST_ACCESS_LIFETIME
+
 STREAM = "smartcourse:revocations"
 CLOCK_SKEW = timedelta(seconds=60)
-LONGEST_ACCESS_LIFETIME = timedelta(days=1)
-"""What the configuration may set at most: no access token that was ever issued is good for longer."""
 HORIZON = LONGEST_ACCESS_LIFETIME + CLOCK_SKEW
 """No revocation matters longer than that."""
 KEY_MEMORY = timedelta(minutes=15)

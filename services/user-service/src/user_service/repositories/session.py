@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
-from user_service.core.revocations import CLOCK_SKEW, HORIZON, LONGEST_ACCESS_LIFETIME
+from user_service.config import LONGEST_ACCESS_LIFETIME
+from user_service.core.revocations import CLOCK_SKEW, HORIZON
 from user_service.models.session import RefreshToken, RevocationReason, Session
 from user_service.repositories.base import BaseRepository
 
