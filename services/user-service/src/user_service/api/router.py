@@ -1,7 +1,7 @@
 """Every route of this service."""
 
-from user_service.api import api_keys, auth, instructors, internal, users
+from user_service.api import auth, instructors, internal, keys, users
 
 TITLE = "SmartCourse user service"
 DESCRIPTION = "Accounts, authentication and instructor profiles."
-ROUTERS = (auth.router, api_keys.router, users.router, instructors.router, internal.router)
+ROUTERS = (auth.router, keys.router, users.router, instructors.router, internal.router)
