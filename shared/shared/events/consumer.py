@@ -18,6 +18,7 @@ from shared.events.dead_letters import UNREADABLE, Graveyard
 from shared.events.envelope import Event, Header
 from shared.events.handling import DeadLetterError, Handler, Handlers, consuming, describe
 from shared.events.inbox import Inbox
+from shared.events.tracing import continuing
 from shared.exceptions.base import UnavailableError
 from shared.utils.datetime import utc_now
 
@@ -143,14 +144,19 @@ class EventConsumer:
                 await self._broker.acknowledge(stream, self._group, positions)
 
     async def _settle_one(self, delivery: Delivery) -> None:
-        header: Header | None = None
         try:
             header = self._handlers.header(delivery.fields)
-            outcome = await self._outcome(delivery, header)
         except DeadLetterError as error:
-            await self._bury(delivery, header, error)
-            outcome = "dead"
-        metrics.EVENTS_CONSUMED.labels(self._group, header.type if header else UNREADABLE, outcome).inc()
+            await self._bury(delivery, None, error)
+            metrics.EVENTS_CONSUMED.labels(self._group, UNREADABLE, "dead").inc()
+            return
+        with continuing(header.traceparent):
+            try:
+                outcome = await self._outcome(delivery, header)
+            except DeadLetterError as error:
+                await self._bury(delivery, header, error)
+                outcome = "dead"
+        metrics.EVENTS_CONSUMED.labels(self._group, header.type, outcome).inc()
 
     async def _outcome(self, delivery: Delivery, header: Header) -> str:
         if delivery.attempt > self._settings.deliveries:

@@ -16,7 +16,11 @@ _SECRET_NAME = re.compile(
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bsck_[\w-]+|(?<=Bearer )\S+")
-_ROW = re.compile(r"(?<=DETAIL:  ).*")  # PostgreSQL quotes the row that breaks a constraint
+# PostgreSQL quotes the row that breaks a constraint, asyncpg the argument that it can't encode. Either may have many
+# lines: it ends where the next part of the message begins, or with that.
+_END = r"(?=\n(?:HINT|CONTEXT|QUERY|POSITION): |\n\[SQL: |\n\n(?:The above|During handling of the above) exception|\Z)"
+_ROW = re.compile(rf"(?<=DETAIL:  ).*?{_END}", re.DOTALL)
+_ARGUMENT = re.compile(rf"(?<=invalid input for query argument \$)(\d+): .*?{_END}", re.DOTALL)
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
@@ -88,6 +92,7 @@ def _redacted(name: str, value: Any) -> Any:
     if isinstance(name, str) and _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool | int):
         return REDACTED
     if isinstance(value, str):
+        value = _ARGUMENT.sub(rf"\1: {REDACTED}", value)
         return _ROW.sub(REDACTED, _TOKEN.sub(REDACTED, _URL_PASSWORD.sub(rf"\1:{REDACTED}", value)))
     if isinstance(value, Mapping):
         return {key: _redacted(key, each) for key, each in value.items()}

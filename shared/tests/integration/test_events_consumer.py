@@ -1,6 +1,8 @@
 """From the stream to its effect, on real PostgreSQL, Redis and Kafka."""
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -9,6 +11,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from prometheus_client import REGISTRY
 
 from shared.database import Database, WriteSession
@@ -24,7 +27,8 @@ from shared.events.relay import OutboxRelay, RelaySettings
 from shared.events.user import UserRegistered
 from shared.exceptions.base import UnavailableError
 from shared.schemas.pagination import PageQuery
-from shared.testing.brokers import Rig
+from shared.telemetry import configure_logging
+from shared.testing.brokers import RedisRig, Rig
 from shared.testing.servers import PostgresServer
 
 STREAM = UserRegistered.event_type.stream
@@ -212,6 +216,22 @@ async def test_a_poisonous_event_is_buried_with_its_reason_and_the_next_ones_arr
     assert (failed.type, failed.event_id, failed.attempts) == ("user.registered", poison.id, 3)
     assert failed.stream == STREAM
     assert Event[UserRegistered].model_validate_json(failed.fields[EVENT_FIELD]) == poison, "it can be tried again"
+
+
+async def test_what_is_logged_of_a_failing_event_is_in_the_trace_of_its_cause(
+    database: Database, redis_rig: RedisRig, eventually: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("notification-service")
+    broker, trace_id = redis_rig.broker(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    await deliver(broker, registration(1).model_copy(update={"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}))
+    async with consuming(database, redis_rig, Welcomes({1: failing(99, ValueError("never"))})):
+        await eventually(lambda: settled(broker))
+    await broker.aclose()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [line for line in lines if line["message"] in ("consumer failed, trying again", "event is a dead letter")]
+    assert [line.get("trace_id") for line in told] == [trace_id] * 3
+    logging.getLogger().handlers = []
+    structlog.reset_defaults()
 
 
 async def test_an_event_that_is_buried_twice_is_one_dead_letter(

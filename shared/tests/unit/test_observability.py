@@ -165,6 +165,25 @@ def test_a_row_that_the_database_quotes_is_blanked_out(lines) -> None:
     assert line["message"] == "duplicate key\nDETAIL:  [redacted]\nHINT: no"
 
 
+@pytest.mark.parametrize(
+    "end",
+    ["", "\n[SQL: INSERT INTO courses]", "\n\nThe above exception was the direct cause of the following exception:"],
+)
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        ("DETAIL:  Failing row contains (7, Ada's\nsecond line, x).", "DETAIL:  [redacted]"),
+        (
+            "DataError: invalid input for query argument $12: 'Ada\nLovelace' (expected str, got int)",
+            "DataError: invalid input for query argument $12: [redacted]",
+        ),
+    ],
+)
+def test_a_quoted_value_of_several_lines_is_blanked_out_to_its_end(lines, error: str, logged: str, end: str) -> None:
+    logging.getLogger("library").error(error + end)
+    assert lines()[0]["message"] == logged + end
+
+
 def test_setting_logging_up_twice_writes_each_line_once(lines) -> None:
     configure_logging("example-service")
     logging.getLogger("library").warning("once")
