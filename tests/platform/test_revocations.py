@@ -1,0 +1,43 @@
+"""What ends a person's sessions reaches the gateway within a second of its answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from ..e2e.people import Person, Platform, problem
+from .world import World
+
+LONGEST_SECONDS = 1.0
+
+
+def deactivated(world: World, person: Person) -> httpx.Response:
+    return world.admin.request("PATCH", f"/api/users/{person.id}", json={"is_active": False})
+
+
+def demoted(world: World, person: Person) -> httpx.Response:
+    return world.admin.request("PATCH", f"/api/users/{person.id}", json={"role": "student"})
+
+
+def password_changed_elsewhere(world: World, person: Person) -> httpx.Response:
+    other = world.platform.log_in(person.email, person.password)
+    change = {"current_password": person.password, "new_password": "another pass phrase"}
+    return other.post("/api/auth/change-password", change)
+
+
+@pytest.mark.parametrize("happens", [deactivated, demoted, password_changed_elsewhere])
+def test_a_token_is_dead_within_a_second(
+    platform: Platform, world: World, happens: Callable[[World, Person], httpx.Response]
+) -> None:
+    person = platform.new_instructor(world.admin)
+    assert person.get("/api/auth/me").status_code == 200, "the gateway knows the token"
+    answer = happens(world, person)
+    ended = time.monotonic()
+    assert answer.status_code in (200, 204), answer.text
+    while (refusal := person.get("/api/auth/me")).status_code == 200:
+        assert time.monotonic() - ended < LONGEST_SECONDS, "the token is still good"
+    problem(refusal, 401)
+    problem(person.refresh(), 401)
