@@ -164,7 +164,11 @@ async def test_an_absence_does_not_count_as_an_attempt(
     ("text", "reason"),
     [
         ("{", "not an event"),
-        (registration(1).model_copy(update={"dataschema": "urn:unknown"}).model_dump_json(), "nobody here handles"),
+        (registration(1).model_copy(update={"dataschema": "urn:unknown"}).model_dump_json(), "nobody here knows"),
+        (
+            registration(1).model_copy(update={"type": "user.left", "dataschema": "urn:unknown"}).model_dump_json(),
+            "nobody here handles",
+        ),
     ],
 )
 async def test_what_nobody_can_handle_stays(database: Database, letters: DeadLetters, text: str, reason: str) -> None:

@@ -71,10 +71,12 @@ def test_a_reader_ignores_what_a_newer_publisher_added() -> None:
     assert found[1].data == ADA
 
 
-def test_types_and_versions_nobody_handles_are_told_apart_from_damage() -> None:
-    for schema in ("urn:smartcourse:schema:user.registered:v2", "urn:smartcourse:schema:user.left:v1"):
-        foreign = fields(dataschema=schema)
-        assert HANDLERS.find(HANDLERS.header(foreign), foreign) is None
+def test_a_type_nobody_handles_is_told_apart_from_damage_and_from_an_unknown_version() -> None:
+    foreign = fields(type="user.left", dataschema="urn:smartcourse:schema:user.left:v1")
+    assert HANDLERS.find(HANDLERS.header(foreign), foreign) is None
+    newer = fields(dataschema="urn:smartcourse:schema:user.registered:v2")
+    with pytest.raises(DeadLetterError, match="registered:v2"):
+        HANDLERS.find(HANDLERS.header(newer), newer)
 
 
 @pytest.mark.parametrize(
