@@ -54,7 +54,7 @@ def test_a_scope_does_not_exceed_the_role(platform: Platform, student: Person, w
     assert "instructor" in problem(refused, 403)["detail"]
     key = make(world.instructor, "course:write")
     made = created(call(platform, key, "/api/courses", "POST", json=course))
-    assert made["instructor_id"] == world.instructor.id
+    assert made["instructor"]["id"] == world.instructor.id
 
 
 def test_a_key_can_do_nothing_about_keys_sessions_passwords_or_roles(platform: Platform, world: World) -> None:

@@ -89,6 +89,7 @@ def test_a_lost_stream_is_read_whole_again_and_nothing_is_forgotten(gateway: Gat
     eventually(lambda: not is_served(gateway, second), timeout_seconds=3, what="revocation in the new stream")
     assert not is_served(gateway, first)
     eventually(lambda: is_served(gateway, gateway.bearer(sub="9")), what="recovery")
+    gateway.mark_stream()  # as user-service does once it has filled it
 
 
 def test_a_frozen_redis_does_not_hang_requests(gateway: Gateway, redis: RedisServer) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from shared.api_keys import LOOKUP_PATH, ApiKey, lookup_target, new_api_key
-from user_service.core.revocations import STREAM, RevocationStream
+from user_service.core.revocations import CLOCK_SKEW, KEY_MEMORY, STREAM, RevocationStream
 from user_service.services.revocations import RevocationKeeper
 
 MINE = "/api/users/me/api-keys"
@@ -257,17 +257,13 @@ async def test_a_forgotten_persons_keys_are_revoked_and_nameless(service: Any, p
 
 
 async def test_a_lost_stream_is_refilled_with_the_ended_sessions_of_keys(service: Any) -> None:
-    relevance = timedelta(minutes=16)
     keeper = RevocationKeeper(
-        database=service.app.state.database,
-        stream=RevocationStream(service.redis),
-        clock=service.clock,
-        relevance=relevance,
+        database=service.app.state.database, stream=RevocationStream(service.redis), clock=service.clock
     )
     person = await service.newly()
     old, revoked, live = [await make(service, person) for _ in range(3)]
     await service.call("DELETE", f"{MINE}/{old['id']}", by=person)
-    service.clock.advance(relevance + timedelta(seconds=1))
+    service.clock.advance(KEY_MEMORY + CLOCK_SKEW + timedelta(seconds=1))
     await change(service, person, role="instructor")
     await change(service, person, role="student")
     await service.call("DELETE", f"{MINE}/{revoked['id']}", by=person)

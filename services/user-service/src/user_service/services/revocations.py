@@ -65,8 +65,10 @@ class RevocationKeeper:
         """Trim revocations that no longer matter, and delete sessions that expired more than a day ago."""
         now = self._clock.now()
         async with self._database.read() as reading:
-            oldest = await SessionRepository(reading).oldest_that_matters(now)
-        await self._stream.trim(max(now - (oldest or now), KEY_MEMORY) + CLOCK_SKEW)
+            login = await SessionRepository(reading).oldest_that_matters(now)
+            keys = await ApiKeyRepository(reading).ended_since(now - KEY_MEMORY - CLOCK_SKEW)
+        oldest = min([login or now, *(at for _, at in keys)])
+        await self._stream.trim(now - oldest + CLOCK_SKEW)
         async with self._database.begin() as transaction:
             before = now - FORGET_AFTER
             await SessionRepository(transaction).delete_expired(before, limit=FORGET_AT_ONCE)
