@@ -17,6 +17,8 @@ PACKAGES = {
     "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
     "redis-server": "redis-server",
     "nginx-light": "nginx",
+    "curl": "curl",
+    "openssl": "openssl",
     "wrk": "wrk",
     "maven": "mvn",
     "openjdk-17-jre-headless": "java",

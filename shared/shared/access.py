@@ -9,23 +9,32 @@ from collections.abc import Collection
 from typing import Any, Literal, get_args
 
 Allow = Literal["public", "authenticated", "student", "instructor", "admin"]
-Rate = Literal["default", "login", "public"]
+Rate = Literal["default", "heavy", "login", "public"]
+Stream = Literal["sse", "websocket"]
 
 EXTENSION = "x-smartcourse-access"
 MAX_BODY_BYTES = "maxBodyBytes"
 API_KEYS = "apiKeys"
+STREAM = "stream"
 
 
 def access(
-    *allow: Allow, rate: Rate = "default", max_body_bytes: int | None = None, api_keys: bool = True
+    *allow: Allow,
+    rate: Rate = "default",
+    max_body_bytes: int | None = None,
+    api_keys: bool = True,
+    stream: Stream | None = None,
 ) -> dict[str, Any]:
     """What goes into a route's ``openapi_extra``.
 
     ``public``: also who is not logged in; ``authenticated``: whoever is; else the roles that are named.
+    ``rate``: ``heavy`` for what costs much, ``login`` for what tries credentials.
     ``max_body_bytes``: the largest body, where it isn't the gateway's and the service's usual one; the gateway
     streams such a body to the service instead of collecting it.
     ``api_keys``: whether a script's API key is as good as a person's access token; not where sessions, passwords, roles
     or keys themselves are at stake.
+    ``stream``: of a GET whose answer goes on, as server-sent events or as a WebSocket; the gateway passes each event on
+    at once and waits long for the next.
 
     Raises ValueError if it names nothing, something unknown, a role beside ``public`` or ``authenticated``, or a limit
     that is not positive.
@@ -37,6 +46,8 @@ def access(
         raise ValueError(f"access{allow}: public and authenticated stand alone, they include every role")
     if rate not in get_args(Rate):
         raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}; got {rate!r}")
+    if stream is not None and stream not in get_args(Stream):
+        raise ValueError(f"stream must be one of {', '.join(get_args(Stream))}; got {stream!r}")
     declared: dict[str, Any] = {"allow": list(allow), "rate": rate}
     if max_body_bytes is not None:
         if max_body_bytes <= 0:
@@ -44,6 +55,8 @@ def access(
         declared[MAX_BODY_BYTES] = max_body_bytes
     if not api_keys:
         declared[API_KEYS] = False
+    if stream is not None:
+        declared[STREAM] = stream
     return {EXTENSION: declared}
 
 

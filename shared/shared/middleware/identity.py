@@ -58,13 +58,13 @@ class IdentityMiddleware:
         if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] in EXEMPT_PATHS):
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # nothing vouches for who opens a WebSocket
-            await send({"type": "websocket.close", "code": 1008})
-            return
         try:
             identity = self._verified(scope)
         except IdentityNotVerifiedError as error:
-            await problem_response(scope, error)(scope, receive, send)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await problem_response(scope, error)(scope, receive, send)
             return
         scope[SCOPE_KEY] = identity
         await self._app(scope, receive, send)
@@ -82,8 +82,9 @@ class IdentityMiddleware:
             raise IdentityNotVerifiedError(
                 f"{TIME_HEADER} is more than {SIGNATURE_TOLERANCE_SECONDS} s from this server's clock."
             )
+        method = scope.get("method", "GET")  # a WebSocket's handshake is a GET, and ASGI doesn't say so
         expected = (
-            sign(key, time=int(moment), user=user, role=role, method=scope["method"], target=target)
+            sign(key, time=int(moment), user=user, role=role, method=method, target=target)
             for key in self._keys
             for target in _targets(scope)
         )

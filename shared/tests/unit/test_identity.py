@@ -5,8 +5,10 @@ import hmac
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from shared.identity import Role, sign, signed_headers, signing_string
+from shared.identity import SCOPE_KEY, Identity, Role, sign, signed_headers, signing_string
+from shared.middleware.identity import IdentityMiddleware
 from shared.utils.datetime import FixedClock
 
 TARGET = "/api/example/whoami"
@@ -163,7 +165,7 @@ async def test_a_route_for_a_role_answers_403_to_another(client) -> None:
     assert (await client().get("/api/example/admin")).status_code == 401
 
 
-async def test_a_websocket_is_closed_at_once(app) -> None:
+async def test_a_websocket_without_signature_is_closed_at_once(app) -> None:
     sent: list[dict] = []
 
     async def receive() -> dict:
@@ -174,3 +176,17 @@ async def test_a_websocket_is_closed_at_once(app) -> None:
 
     await app({"type": "websocket", "path": TARGET, "headers": [], "query_string": b""}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_a_websocket_whose_handshake_is_signed_gets_in_as_its_user(
+    key: str, clock: FixedClock, headers: dict[str, str]
+) -> None:
+    seen: list[dict] = []
+
+    async def inner(scope: dict, receive, send) -> None:
+        seen.append(scope)
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": TARGET, "headers": raw, "query_string": b""}
+    await IdentityMiddleware(inner, SecretStr(key), clock=clock)(scope, None, None)  # type: ignore[arg-type]
+    assert seen[0][SCOPE_KEY] == Identity(7, Role.STUDENT, "s1")

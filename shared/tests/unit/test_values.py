@@ -101,6 +101,7 @@ def test_access_becomes_the_openapi_extension() -> None:
     assert access("student", "admin") == {"x-smartcourse-access": {"allow": ["student", "admin"], "rate": "default"}}
     assert access("public", rate="login")["x-smartcourse-access"]["rate"] == "login"
     assert access("admin", api_keys=False)["x-smartcourse-access"]["apiKeys"] is False
+    assert access("admin", stream="sse")["x-smartcourse-access"]["stream"] == "sse"
 
 
 def test_who_calls_matters_but_where_anybody_may_and_the_body_tells() -> None:
@@ -115,3 +116,5 @@ def test_access_that_means_nothing_is_refused() -> None:
             access(*arguments)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="rate"):
         access("public", rate="unlimited")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="stream"):
+        access("public", stream="river")  # type: ignore[arg-type]

@@ -3,9 +3,10 @@
 Usage: python -m api_gateway.compile --openapi services/user-service/openapi.json ... --out DIRECTORY
 
 Writes `routes.json` and `openapi.json`. Every operation must carry `x-smartcourse-access: {allow: [...], rate: ...}`,
-with `maxBodyBytes` if it takes larger bodies than usual and `apiKeys: false` if it takes no API keys; a document with
-one that doesn't is refused, so that nothing is reachable by omission. A service is named after the directory of its
-document (`user` for `user-service/openapi.json`), or explicitly: `--openapi user=some/file.json`.
+with `maxBodyBytes` if it takes larger bodies than usual, `apiKeys: false` if it takes no API keys, and `stream` (of a
+GET: `sse` or `websocket`) if its answer goes on; a document with one that doesn't is refused, so that nothing is
+reachable by omission. A service is named after the directory of its document (`user` for `user-service/openapi.json`),
+or explicitly: `--openapi user=some/file.json`.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def _route(service: str, method: str, path: str, operation: dict[str, Any], para
         parameters={entry["name"]: _kind(entry.get("schema", {})) for entry in parameters if entry.get("in") == "path"},
         max_body_bytes=access.get("maxBodyBytes"),
         api_keys=access.get("apiKeys", True),
+        stream=access.get("stream"),
     )
 
 
@@ -114,7 +116,7 @@ def _refuse_ambiguity(routes: list[Route]) -> None:
 
 
 def _rule(route: Route) -> tuple[object, ...]:
-    return route.service, set(route.allow), route.rate, route.api_keys
+    return route.service, set(route.allow), route.rate, route.api_keys, route.stream
 
 
 def compile_files(sources: Iterable[str], out: Path) -> CompiledTable:

@@ -6,16 +6,20 @@ They are separate because the containers are: nginx is given addresses and limit
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import Field, HttpUrl, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.config.settings import BaseServiceSettings, IdentitySettings, RedisSettings, SigningSecret
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SERVICES: Final = ("user", "course", "notification")
+_LISTEN: Final = r"^(?:[0-9a-fA-F.:\[\]]+:)?\d{1,5}$"
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+_LONGEST_ORIGIN: Final = 300
 
 
 class _Settings(BaseSettings):
@@ -62,22 +66,60 @@ class UpstreamSettings(_Settings):
 class NginxSettings(PlaceSettings, UpstreamSettings):
     """What nginx's configuration is written from."""
 
-    gateway_listen: str = Field(default="8000", pattern=r"^(?:[0-9a-fA-F.:\[\]]+:)?\d{1,5}$")
+    gateway_listen: str = Field(default="8000", pattern=_LISTEN)
+    gateway_tls_dir: Path | None = None
+    """Holds `tls.crt` and `tls.key` (a mounted Secret of type kubernetes.io/tls); None: no TLS here."""
+    gateway_tls_listen: str = Field(default="8443", pattern=_LISTEN)
+    gateway_tls_kept_dir: Path | None = None
+    """Where the pair that is served with is kept; best in memory. By default `tls` in the run directory."""
+    gateway_proxy_protocol: bool = False
+    """Whether each connection begins with a PROXY header (version 1 or 2), believed from `trusted_proxies` alone."""
+    gateway_probe_listen: str = Field(default="8081", pattern=_LISTEN)
+    """With PROXY protocol: where health is told to those who don't speak it."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Addresses whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (comma-separated CIDRs)."""
+    """Whose `X-Forwarded-For` and `X-Forwarded-Proto`, or PROXY header, is believed (comma-separated CIDRs)."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins (comma-separated, exact) whose pages may read answers."""
     nginx_path: str = "nginx"
     nginx_workers: int = Field(default=2, ge=1, le=64)
     gateway_max_body_bytes: int = Field(default=1_048_576, ge=1024)
     gateway_read_timeout_seconds: int = Field(default=30, ge=1)
+    gateway_stream_timeout_seconds: int = Field(default=3600, ge=1)
+    """How long a declared stream may be silent."""
+    gateway_keepalive_seconds: int = Field(default=60, ge=1)
+    """How long a connection to a service is used again, so that load comes to its new replicas."""
     gateway_resolve_seconds: float = Field(default=2.0, gt=0)
-    """How often the services' names are looked up again."""
+    """How often the services' names are looked up, and the certificate read, again."""
     gateway_drain_seconds: float = Field(default=25.0, ge=0)
-    """How long requests in flight may take after the order to stop."""
+    """How long requests in flight, and streams, may take after the order to stop or to read the configuration anew."""
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin == "*":
+                raise ValueError("'*' would let the pages of every site read answers: list exact origins")
+            if len(origin) > _LONGEST_ORIGIN or _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"{origin!r} is no origin as browsers send it, for example https://app.example.org")
+            if re.fullmatch(r"https:.*:443|http:.*:80", origin):
+                raise ValueError(f"{origin!r} names its scheme's own port, which browsers leave out: leave it out")
+        return tuple(dict.fromkeys(origins))
+
+    @model_validator(mode="after")
+    def _proxy_is_trusted(self) -> Self:
+        if self.gateway_proxy_protocol and not self.trusted_proxies:
+            raise ValueError("GATEWAY_PROXY_PROTOCOL needs TRUSTED_PROXIES: the networks of those whose header counts")
+        return self
+
+    @property
+    def tls_kept_dir(self) -> Path:
+        """Where the certificate and key that are served with are kept."""
+        return self.gateway_tls_kept_dir or self.gateway_run_dir / "tls"
 
 
 class DecisionSettings(BaseServiceSettings, PlaceSettings, UpstreamSettings, IdentitySettings, RedisSettings):
@@ -96,6 +138,11 @@ class DecisionSettings(BaseServiceSettings, PlaceSettings, UpstreamSettings, Ide
     rate_limit_default_per_minute: int = Field(default=600, ge=1)
     rate_limit_public_per_minute: int = Field(default=600, ge=1)
     rate_limit_login_per_minute: int = Field(default=120, ge=1)
+    rate_limit_heavy_per_minute: int = Field(default=60, ge=1)
+    maintenance: Literal["off", "reads"] = "off"
+    """`reads`: only GET, HEAD and OPTIONS pass."""
+    maintenance_retry_after_seconds: int = Field(default=60, ge=1)
+    """When a client that was refused for maintenance is told to come back."""
     gateway_processes: int = Field(default=1, ge=1)
     """How many decision processes (pods) share a limit; decides each one's share while Redis is away."""
     health_timeout_seconds: float = Field(default=2.0, gt=0)

@@ -30,10 +30,12 @@ PROBLEM: Final = "Problem"
 _SCHEMAS: Final = "#/components/schemas/"
 _OF_EVERYTHING: Final = (400, 429, 500, 502, 503, 504)
 """Problems that a request through the gateway can meet wherever it goes."""
+_STREAMS: Final = {"sse": "server-sent events", "websocket": "a WebSocket, admitted at its handshake"}
 _DESCRIPTION: Final = (
     "Everything goes through the gateway. Log in with `POST /api/auth/login` and send the access token as "
     "`Authorization: Bearer ...`; a script sends an API key in its place. Errors are `application/problem+json` "
-    "(RFC 9457)."
+    "(RFC 9457). During maintenance everything but reading is answered 503, `urn:smartcourse:problem:maintenance`, "
+    "with `Retry-After`."
 )
 
 
@@ -130,5 +132,7 @@ def _described(operation: dict[str, Any], service: str, method: str) -> dict[str
     note = f"Access: {who}. Rate class: {access.get('rate', 'default')}."
     if is_token_read:
         note += f" API keys need the scope `{scope}`." if scope else " API keys are not accepted."
+    if stream := access.get("stream"):
+        note += f" The answer goes on for as long as it is read: {_STREAMS[stream]}."
     operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
     return operation

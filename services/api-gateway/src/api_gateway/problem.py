@@ -31,6 +31,7 @@ RATE_LIMITED: Final = Kind(429, "rate-limited", "Too Many Requests")
 HEADERS_TOO_LARGE: Final = Kind(431, "headers-too-large", "Request Header Fields Too Large")
 BAD_GATEWAY: Final = Kind(502, "service-unreachable", "Bad Gateway")
 UNAVAILABLE: Final = Kind(503, "unavailable", "Service Unavailable")
+MAINTENANCE: Final = Kind(503, "maintenance", "Service Unavailable")
 UPSTREAM_TIMEOUT: Final = Kind(504, "service-timed-out", "Gateway Timeout")
 
 

@@ -19,7 +19,8 @@ from shared.identity import Role
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ACCESS: Final = frozenset({"public", "authenticated", "student", "instructor", "admin"})
-RATES: Final = frozenset({"default", "login", "public"})
+RATES: Final = frozenset({"default", "heavy", "login", "public"})
+STREAMS: Final = frozenset({"sse", "websocket"})
 _LARGEST_INTEGER: Final = 2**63 - 1
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STATIC: Final = re.compile(r"[A-Za-z0-9._~-]+")
@@ -61,6 +62,8 @@ class Route:
     """The largest body it takes, streamed; None: the usual limit."""
     api_keys: bool = True
     """Whether it may be called with an API key; one needs `scope`."""
+    stream: str | None = None
+    """How its answer goes on for long: `sse` or `websocket`; None: it is an ordinary one."""
 
     def __post_init__(self) -> None:
         """Refuse a route that can't be carried out as declared."""
@@ -79,6 +82,11 @@ class Route:
             scope_of(self.service, self.method)
         except ValueError as error:
             raise RouteTableError(f"{where}: {error}: give the service its scopes in shared.api_keys") from error
+        if self.stream is not None and (self.stream not in STREAMS or self.method != "GET"):
+            raise RouteTableError(f"{where}: 'stream' must be one of {', '.join(sorted(STREAMS))}, of a GET")
+        self._check_path(where)
+
+    def _check_path(self, where: str) -> None:
         for segment in self.segments:
             parameter = _PARAMETER.fullmatch(segment)
             if parameter is None and _STATIC.fullmatch(segment) is None:
@@ -211,6 +219,14 @@ class RouteTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Carriage:
+    """How what goes to a path is carried, where that isn't as usual."""
+
+    max_body_bytes: int | None = None
+    stream: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledTable:
     """What `python -m api_gateway.compile` writes and both containers read."""
 
@@ -219,14 +235,17 @@ class CompiledTable:
     """Request headers, lower case, that some operation declares as parameters and that are therefore passed on."""
 
     @property
-    def body_limits(self) -> dict[str, int]:
-        """The largest body in bytes by path pattern, where a route declares one. nginx chooses by path alone: the
-        largest of a path's methods counts, and the service holds the others to theirs."""
-        limits: dict[str, int] = {}
+    def carriages(self) -> dict[str, Carriage]:
+        """By path pattern, where a route declares something. nginx chooses by path alone: the largest body of a path's
+        methods counts, and the service holds the others to theirs."""
+        found: dict[str, Carriage] = {}
         for route in self.routes:
-            if route.max_body_bytes is not None:
-                limits[route.pattern] = max(route.max_body_bytes, limits.get(route.pattern, 0))
-        return limits
+            if route.max_body_bytes is None and route.stream is None:
+                continue
+            known = found.get(route.pattern, Carriage())
+            limits = [limit for limit in (known.max_body_bytes, route.max_body_bytes) if limit is not None]
+            found[route.pattern] = Carriage(max(limits, default=None), route.stream or known.stream)
+        return found
 
     def dump(self) -> str:
         """Return the JSON text, stable for the same content."""

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -34,7 +35,7 @@ UPLOAD_LIMIT = 20_000_000
 
 
 def operation(
-    *allow: str, rate: str = "default", parameters: tuple[dict[str, Any], ...] = (), **more: int | bool
+    *allow: str, rate: str = "default", parameters: tuple[dict[str, Any], ...] = (), **more: int | str
 ) -> dict[str, Any]:
     access = {"allow": list(allow), "rate": rate, **more}
     return {"x-smartcourse-access": access, "parameters": list(parameters), "responses": {}}
@@ -59,7 +60,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "notification": {
         "/api/notifications": {
             "get": operation("authenticated", parameters=({"in": "header", "name": "X-Tone", "schema": {}},))
-        }
+        },
+        "/api/notifications/events": {"get": operation("authenticated", stream="sse")},
+        "/api/notifications/talk": {"get": operation("authenticated", stream="websocket")},
+        "/api/notifications/digest": {"post": operation("authenticated", rate="heavy")},
     },
 }
 
@@ -96,6 +100,8 @@ class Gateway:
         self.keys: dict[str, dict[str, Any]] = {}
         self._keys_file = self.folder / "keys.json"
         self._keys_file.write_text("{}")
+        self.probe_url = ""
+        """Where `/healthz` is asked for, if not at `url`."""
         self.client = httpx.Client(base_url=self.url, timeout=15)
         self._processes: dict[str, Process] = {}
         sources = []
@@ -139,8 +145,12 @@ class Gateway:
     def answers(self) -> bool:
         """Whether nginx answers. A connection says less: while nginx checks its configuration it listens already."""
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200
+            return httpx.get(f"{self.probe_url or self.url}/healthz", timeout=1).status_code == 200
         return False
+
+    def reload(self) -> None:
+        """Have nginx read its configuration again, as its parent does when something has changed."""
+        os.kill(int((self.run_dir / "nginx.pid").read_text()), signal.SIGHUP)
 
     def start_decision(self) -> None:
         process = self._run("decision", [sys.executable, "-m", "api_gateway.decision"])
@@ -155,7 +165,7 @@ class Gateway:
         process.wait_until(self.answers)
 
     def start_service(self, name: str) -> None:
-        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--no-ws"]
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1"]
         command += ["--port", str(self.ports[name]), "--working-dir", str(HERE), "upstream:app"]
         process = self._run(name, command, SERVICE=name)
         process.wait_until(lambda: accepts(self.ports[name]))

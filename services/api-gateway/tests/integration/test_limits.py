@@ -21,6 +21,7 @@ def strict(redis_server: RedisServer) -> Iterator[Gateway]:
         "RATE_LIMIT_DEFAULT_PER_MINUTE": "40",
         "RATE_LIMIT_PUBLIC_PER_MINUTE": "25",
         "RATE_LIMIT_LOGIN_PER_MINUTE": "10",
+        "RATE_LIMIT_HEAVY_PER_MINUTE": "8",
         "TRUSTED_PROXIES": "127.0.0.1/32",
     }
     gateway = Gateway(redis_server.url, limits)
@@ -39,14 +40,19 @@ async def statuses(gateway: Gateway, count: int, method: str, path: str, headers
 
 @pytest.mark.parametrize(
     ("method", "path", "limit"),
-    [("GET", "/api/me", 40), ("GET", "/api/courses", 25), ("POST", "/api/auth/login", 10)],
+    [
+        ("GET", "/api/me", 40),
+        ("GET", "/api/courses", 25),
+        ("POST", "/api/auth/login", 10),
+        ("POST", "/api/notifications/digest", 8),
+    ],
 )
 async def test_exactly_the_limit_passes_of_many_parallel_requests(
     strict: Gateway, method: str, path: str, limit: int
 ) -> None:
     address = f"203.0.113.{limit}"
     headers = {"X-Forwarded-For": address}
-    if path == "/api/me":
+    if path in ("/api/me", "/api/notifications/digest"):
         headers |= strict.bearer(sub="1001")
     answers = await statuses(strict, limit + 30, method, path, headers)
     assert (answers.count(200), answers.count(429)) == (limit, 30)
@@ -62,6 +68,14 @@ async def test_a_limited_client_is_told_when_to_come_back_and_others_are_not_tou
     assert answer.headers["ratelimit-policy"] == '"user";q=40;w=60'
     assert answer.headers["ratelimit"].startswith('"user";r=0;t=')
     assert strict.client.get("/api/me", headers=strict.bearer(sub="1003")).status_code == 200
+
+
+async def test_what_costs_much_is_counted_apart(strict: Gateway) -> None:
+    user = strict.bearer(sub="1004")
+    assert (await statuses(strict, 9, "POST", "/api/notifications/digest", user)).count(429) == 1
+    answer = strict.client.post("/api/notifications/digest", headers=user)
+    assert answer.headers["ratelimit-policy"] == '"heavy";q=8;w=60'
+    assert strict.client.get("/api/me", headers=user).status_code == 200
 
 
 async def test_a_client_cannot_choose_its_address(strict: Gateway) -> None:

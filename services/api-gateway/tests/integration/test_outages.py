@@ -58,6 +58,9 @@ def test_without_redis_known_tokens_pass_for_the_grace_time_only(gateway: Gatewa
             lambda: gateway.client.get("/api/me", headers=unknown).status_code == 503, what="refusal of new tokens"
         )
         assert is_served(gateway, known)
+        knowledge = gateway.client.get("/health").json()["revocations"]
+        assert knowledge["status"] == "stale"
+        assert 0 < knowledge["age_seconds"] < 60
         problem(gateway.client.post("/api/auth/login", json={}), 503)
         answers = [gateway.client.get("/api/me", headers=known).status_code for _ in range(15)]
         assert answers.count(200) <= 10, "its share of the limit, 60 / 6"

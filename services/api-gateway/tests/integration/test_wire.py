@@ -225,12 +225,14 @@ def test_the_merged_description_is_served(gateway: Gateway) -> None:
     assert {"/api/me", "/api/courses", "/api/notifications"} <= answer.json()["paths"].keys()
 
 
-def test_health_names_every_service(gateway: Gateway) -> None:
-    answer = gateway.client.get("/health")
-    assert answer.json() == {
+def test_health_names_every_service_and_how_well_revocations_are_known(gateway: Gateway) -> None:
+    told = gateway.client.get("/health").json()
+    assert told.pop("revocations") == {"status": "current", "age_seconds": pytest.approx(1, abs=1)}
+    assert told == {
         "status": "up",
         "gateway": "up",
         "services": {"user": "up", "course": "up", "notification": "up"},
+        "maintenance": False,
     }
     assert gateway.client.get("/healthz").status_code == 200
     problem(gateway.client.post("/health"), 405)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api_gateway.compile import compile_files, main
-from api_gateway.routing import CompiledTable, RouteTableError
+from api_gateway.routing import Carriage, CompiledTable, RouteTableError
 from shared.api_keys import Scope
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -98,7 +98,14 @@ def test_a_limit_of_a_paths_own_is_the_largest_of_its_methods(tmp_path: Path) ->
     assert (
         compiled(tmp_path, course={"paths": {"/api/things/{id}/files": item, "/api/things": {"get": item["get"]}}}) == 0
     )
-    assert CompiledTable.load(tmp_path / "out" / "routes.json").body_limits == {"/api/things/[0-9]+/files": 9}
+    assert CompiledTable.load(tmp_path / "out" / "routes.json").carriages == {"/api/things/[0-9]+/files": Carriage(9)}
+
+
+def test_a_stream_and_a_limit_of_one_path_are_carried_together(tmp_path: Path) -> None:
+    item = {"get": operation(ADMIN | {"stream": "sse"}), "post": operation(ADMIN | {"maxBodyBytes": 9})}
+    assert compiled(tmp_path, course={"paths": {"/api/things": item}}) == 0
+    assert CompiledTable.load(tmp_path / "out" / "routes.json").carriages == {"/api/things": Carriage(9, "sse")}
+    assert "server-sent events" in merged(tmp_path)["paths"]["/api/things"]["get"]["description"]
 
 
 REFUSED: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
@@ -125,6 +132,28 @@ REFUSED: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "a service that keys have no scopes for": (
         {"billing": {"paths": {"/api/bills": {"get": operation(ADMIN)}}}},
         "'billing:read' is not a valid Scope: give the service its scopes in shared.api_keys",
+    ),
+    "a stream of an unknown kind": (
+        {"user": {"paths": {"/api/users": {"get": operation(ADMIN | {"stream": "river"})}}}},
+        "'stream' must be one of sse, websocket, of a GET",
+    ),
+    "a stream that a body begins": (
+        {"user": {"paths": {"/api/users": {"post": operation(ADMIN | {"stream": "sse"})}}}},
+        "'stream' must be one of sse, websocket, of a GET",
+    ),
+    "an ordinary path that a stream's template matches": (
+        {
+            "user": {
+                "paths": {
+                    "/api/{name}": {
+                        "get": operation(ADMIN | {"stream": "websocket"}),
+                        "parameters": [{"in": "path", "name": "name", "schema": {"type": "string"}}],
+                    },
+                    "/api/plain": {"get": operation(ADMIN)},
+                }
+            }
+        },
+        "match the same path but differ in access",
     ),
     "a method that nginx would not pass": (
         {"user": {"paths": {"/api/users": {"trace": operation(ADMIN)}}}},

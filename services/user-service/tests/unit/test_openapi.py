@@ -29,7 +29,7 @@ def test_every_route_is_open_to_those_it_is_meant_for_and_no_others() -> None:
         "POST /api/auth/login": (["public"], "login"),
         "POST /api/auth/refresh": (["public"], "public"),
         "POST /api/auth/logout": (["authenticated"], "default"),
-        "POST /api/auth/change-password": (["authenticated"], "default"),
+        "POST /api/auth/change-password": (["authenticated"], "heavy"),
         "GET /api/auth/me": (["authenticated"], "default"),
         "PATCH /api/users/me": (["authenticated"], "default"),
         "GET /api/users/me/api-keys": (["authenticated"], "default"),

@@ -86,6 +86,8 @@ class DecisionApp:
             "status": _word(is_up),
             "gateway": _word(deciding),
             "services": {name: _word(is_ready) for name, is_ready in services.items()},
+            "revocations": self._decider.knowledge,
+            "maintenance": self._decider.maintenance_retry_seconds is not None,
         }
         return response(200 if is_up else 503, _JSON, json.dumps(report, separators=(",", ":")).encode())
 

@@ -39,11 +39,12 @@ class Ask(NamedTuple):  # tuples, here and below: a frozen dataclass takes three
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The limits of the three rate classes."""
+    """The limits of the rate classes."""
 
     default: Policy
     public: Policy
     login: Policy
+    heavy: Policy
 
 
 class Admission(NamedTuple):
@@ -88,18 +89,32 @@ class Decider:
         policies: Policies,
         identity_key: str,
         grace_seconds: float,
+        maintenance_retry_seconds: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Decide by these parts; all of them are kept current by others."""
+        """Decide by these parts; all of them are kept current by others.
+
+        `maintenance_retry_seconds`: when to come back who wants more than to read; None: no maintenance.
+        """
         self._routes, self._verifier, self._keys = routes, verifier, keys
         self._revocations, self._limiter = revocations, limiter
         self._policies, self._key, self._grace_seconds = policies, identity_key, grace_seconds
+        self.maintenance_retry_seconds = maintenance_retry_seconds
         self._clock = clock
 
     @property
     def is_deciding(self) -> bool:
         """Whether the revocations are known, and recently enough, for anybody to pass."""
         return self._revocations.age_seconds <= max(self._grace_seconds, _STALE_SECONDS)
+
+    @property
+    def knowledge(self) -> dict[str, str | float | None]:
+        """How well the revocations are known: `current`, `stale` (Redis can't confirm them) or `unknown`; and how old
+        that knowledge is, None if there never was any."""
+        if not self._revocations.is_loaded:
+            return {"status": "unknown", "age_seconds": None}
+        status = "stale" if self._is_stale else "current"
+        return {"status": status, "age_seconds": round(self._revocations.age_seconds, 1)}
 
     def decide_now(self, ask: Ask) -> Admission | None:
         """Return how the request may pass; None if memory alone can't tell, and `decide` has to ask somebody.
@@ -129,6 +144,7 @@ class Decider:
     def _examine(self, ask: Ask) -> tuple[Route, bytes]:
         """Return the route and the token or key that counts, b"" where none does."""
         route = self._route(ask)
+        self._require_passage(ask.method)
         self._require_knowledge()
         return route, _credential(route, ask.authorization)
 
@@ -136,6 +152,9 @@ class Decider:
         """Say what the request counts against."""
         if route.rate == "login":
             return _Case(route, holder, f"login:{address_key(ask.address)}", self._policies.login)
+        if route.rate == "heavy":
+            who = address_key(ask.address) if holder is _NOBODY else f"user:{holder.user_id}"
+            return _Case(route, holder, f"heavy:{who}", self._policies.heavy)
         if holder is not _NOBODY:
             return _Case(route, holder, f"user:{holder.user_id}", self._policies.default)
         return _Case(route, holder, f"public:{address_key(ask.address)}", self._policies.public)
@@ -152,6 +171,11 @@ class Decider:
             detail = f"This path answers {', '.join(allowed)} only."
             raise Refusal(Problem(problem.METHOD_NOT_ALLOWED, detail, {"Allow": ", ".join(allowed)}))
         return route
+
+    def _require_passage(self, method: str) -> None:
+        if self.maintenance_retry_seconds is not None and method != "GET":  # HEAD is asked about as GET
+            wait = {"Retry-After": str(self.maintenance_retry_seconds)}
+            raise Refusal(Problem(problem.MAINTENANCE, "During maintenance the API can be read only.", wait))
 
     def _require_knowledge(self) -> None:
         if not self.is_deciding:

@@ -72,9 +72,11 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
             default=Policy("user", settings.rate_limit_default_per_minute),
             public=Policy("public", settings.rate_limit_public_per_minute),
             login=Policy("login", settings.rate_limit_login_per_minute, is_exact=True),
+            heavy=Policy("heavy", settings.rate_limit_heavy_per_minute),
         ),
         identity_key=identity_key,
         grace_seconds=settings.revocation_grace_seconds,
+        maintenance_retry_seconds=None if settings.maintenance == "off" else settings.maintenance_retry_after_seconds,
     )
     health = ServiceHealth(origins, timeout_seconds=settings.health_timeout_seconds)
     return DecisionApp(decider, health, _spans(settings, stack, routes))

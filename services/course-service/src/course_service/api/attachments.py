@@ -22,7 +22,7 @@ ENVELOPE_BYTES = 64 * 1024
 """For what multipart/form-data puts around a file."""
 
 AUTHORS = access("instructor", "admin")
-UPLOADERS = access("instructor", "admin", max_body_bytes=MAX_ATTACHMENT_CEILING_BYTES + ENVELOPE_BYTES)
+UPLOADERS = access("instructor", "admin", rate="heavy", max_body_bytes=MAX_ATTACHMENT_CEILING_BYTES + ENVELOPE_BYTES)
 READERS = access("public", rate="public")
 
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]

@@ -22,6 +22,8 @@ from shared.schemas.pagination import PageParams, PaginatedResponse
 router = APIRouter(prefix="/api", tags=["certificates"])
 
 AUTHENTICATED = access("authenticated")
+PRINTING = access("authenticated", rate="heavy")
+"""A certificate's file is printed in a process of its own."""
 ADMINS = access("admin")
 RETRY_AFTER_SECONDS = 2
 
@@ -34,7 +36,7 @@ CertificateId = Annotated[int, Path(ge=1, le=MAX_ID)]
     "/enrollments/{enrollment_id}/certificate",
     status_code=status.HTTP_201_CREATED,
     responses=problems(403, 409) | {200: {"description": "It was given before", "model": CertificateDetail}},
-    openapi_extra=AUTHENTICATED,
+    openapi_extra=PRINTING,
 )
 async def issue_certificate(
     certificates: Certificates, viewer: CurrentUser, enrollment_id: EnrollmentId, response: Response
@@ -93,7 +95,7 @@ async def get_certificate(
     responses=responses(
         PDF, status_202={"description": "It is still being made: ask again soon", "model": CertificateDetail}
     ),
-    openapi_extra=AUTHENTICATED,
+    openapi_extra=PRINTING,
 )
 async def get_certificate_pdf(
     certificates: Certificates, files: Files, viewer: CurrentUser, certificate_id: CertificateId, request: Request

@@ -1,0 +1,3 @@
+"""What `upstream.py` and the tests both know."""
+
+PART = b"x" * 300_000
