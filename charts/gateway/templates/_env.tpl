@@ -3,6 +3,20 @@
 {{- include "gateway.env.place" . }}
 - name: TRUSTED_PROXIES
   value: {{ join "," .Values.trustedProxies | quote }}
+- name: CORS_ORIGINS
+  value: {{ join "," .Values.corsOrigins | quote }}
+{{- if .Values.proxyProtocol }}
+- name: GATEWAY_PROXY_PROTOCOL
+  value: "true"
+- name: GATEWAY_PROBE_LISTEN
+  value: "8081"
+{{- end }}
+{{- if .Values.tlsSecretName }}
+- name: GATEWAY_TLS_DIR
+  value: /etc/smartcourse/tls
+- name: GATEWAY_TLS_KEPT_DIR
+  value: /run/tls
+{{- end }}
 {{- end }}
 
 {{- define "gateway.env.decide" -}}
@@ -14,6 +28,12 @@
   value: {{ .Values.global.auth.revocationGraceSeconds | quote }}
 - name: GATEWAY_PROCESSES  # how many share a limit
   value: {{ (.Values.autoscaling | default dict).maxReplicas | default .Values.replicas | max 1 | quote }}
+{{- range $class, $limit := .Values.limits }}
+- name: RATE_LIMIT_{{ trimSuffix "PerMinute" $class | upper }}_PER_MINUTE
+  value: {{ $limit | int64 | quote }}
+{{- end }}
+- name: MAINTENANCE
+  value: {{ ternary "reads" "off" .Values.maintenance | quote }}
 {{ include "smartcourse.env.process" (list . "gateway" 9090) }}
 {{- end }}
 

@@ -2,10 +2,17 @@
 {{- define "gateway.ingress" -}}
 - ports:
     - {protocol: TCP, port: 8000}
+    {{- if .Values.tlsSecretName }}
+    - {protocol: TCP, port: 8443}
+    {{- end }}
   {{- with .Values.ingressFrom }}
   from:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- if .Values.proxyProtocol }}
+- ports:
+    - {protocol: TCP, port: 8081}  # health alone: for the operator, wherever it runs
+{{- end }}
 {{- end }}
 
 {{- define "gateway.serviceEgress" -}}

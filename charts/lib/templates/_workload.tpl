@@ -106,7 +106,10 @@ volumes:
   {{- include "smartcourse.volume.kafka" $root | nindent 2 }}
 {{- end }}
 
-{{/* A Service in front of a component's pods. dict: root, component, phase, port, portName, hasMetrics (both optional) */}}
+{{/*
+A Service in front of a component's pods. dict: root, component, phase, port; optional: portName, hasMetrics, more (dict:
+further ports by name)
+*/}}
 {{- define "smartcourse.service" -}}
 apiVersion: v1
 kind: Service
@@ -121,6 +124,12 @@ spec:
       port: {{ .port }}
       targetPort: {{ .portName | default "http" }}
       protocol: TCP
+    {{- range $name, $port := .more }}
+    - name: {{ $name }}
+      port: {{ $port }}
+      targetPort: {{ $name }}
+      protocol: TCP
+    {{- end }}
     {{- if .hasMetrics }}
     - name: metrics
       port: 9090

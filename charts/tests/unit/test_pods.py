@@ -251,3 +251,61 @@ def test_a_changed_secret_or_configuration_rolls_the_pods_that_read_it(render: R
     assert changed("global.email.secretHash=aa") == changed("global.push.secretHash=aa") == {"notification"}
     assert changed("global.events.secretHash=aa") == {"user", "course", "notification"}
     assert "smartcourse.io/config-checksum" in templates()["academy-redis"]["metadata"]["annotations"]
+
+
+def gateway_pod(objects: list[Document]) -> tuple[Document, Document, Document]:
+    """The gateway's pod, its container that carries the bytes, and the variables of that container with a value."""
+    pod = deployment(objects, "academy-gateway")["spec"]["template"]["spec"]
+    nginx = pod["containers"][0]
+    return pod, nginx, {each["name"]: each.get("value") for each in nginx["env"]}
+
+
+def service_ports(objects: list[Document]) -> set[int]:
+    """The ports of the gateway's Service; each leads to a port that a container has, and is let in."""
+    found = {each["kind"]: each for each in objects if each["metadata"]["name"] == "academy-gateway"}
+    containers = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    named = {port["name"]: port["containerPort"] for each in containers for port in each["ports"]}
+    ports = {each["port"]: named[each["targetPort"]] for each in found["Service"]["spec"]["ports"]}
+    admitted = {port["port"] for rule in found["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]}
+    assert set(ports.values()) == admitted
+    return set(ports)
+
+
+def test_the_gateway_serves_tls_with_a_mounted_certificate_kept_in_memory(render: Render) -> None:
+    objects = render("minimal", "gateway.tlsSecretName=pair")
+    pod, nginx, env = gateway_pod(objects)
+    mounts = {each["mountPath"]: each["name"] for each in nginx["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert volumes[mounts[env["GATEWAY_TLS_DIR"]]]["secret"]["secretName"] == "pair"
+    assert volumes[mounts[env["GATEWAY_TLS_KEPT_DIR"]]]["emptyDir"]["medium"] == "Memory"
+    others = {each["mountPath"] for each in pod["containers"][1]["volumeMounts"]}
+    assert others.isdisjoint({"/etc/smartcourse/tls", "/run/tls"}), "the key is not for the container that decides"
+    assert service_ports(objects) == {8000, 8443, 9090}
+    without, _, bare = gateway_pod(render("minimal"))
+    assert "secret" not in str(without["volumes"])
+    assert "GATEWAY_TLS_DIR" not in bare
+
+
+def test_with_proxy_protocol_probes_have_a_port_of_their_own(render: Render) -> None:
+    objects = render("minimal", "gateway.proxyProtocol=true", "gateway.trustedProxies={10.0.0.0/8}")
+    _, nginx, env = gateway_pod(objects)
+    assert (env["GATEWAY_PROXY_PROTOCOL"], env["TRUSTED_PROXIES"]) == ("true", "10.0.0.0/8")
+    [probes] = [each["containerPort"] for each in nginx["ports"] if each["name"] == "probes"]
+    assert str(probes) == env["GATEWAY_PROBE_LISTEN"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert nginx[probe]["httpGet"]["port"] == "probes"
+    assert service_ports(objects) == {8000, probes, 9090}
+    assert gateway_pod(render("minimal"))[1]["livenessProbe"]["httpGet"]["port"] == "http"
+    assert service_ports(render("minimal")) == {8000, 9090}
+
+
+def test_origins_limits_and_maintenance_reach_the_containers_that_heed_them(render: Render) -> None:
+    sets = ["gateway.corsOrigins={https://a.example,https://b.example}", "gateway.limits.heavyPerMinute=5"]
+    objects = render("minimal", *sets, "gateway.maintenance=true")
+    assert gateway_pod(objects)[2]["CORS_ORIGINS"] == "https://a.example,https://b.example"
+    decide = env_of(objects, "gateway")
+    limits = {name: each["value"] for name, each in decide.items() if name.startswith("RATE_LIMIT_")}
+    expected = {"DEFAULT": "600", "PUBLIC": "600", "LOGIN": "120", "HEAVY": "5"}
+    assert limits == {f"RATE_LIMIT_{name}_PER_MINUTE": value for name, value in expected.items()}
+    assert decide["MAINTENANCE"]["value"] == "reads"
+    assert env_of(render("minimal"), "gateway")["MAINTENANCE"]["value"] == "off"

@@ -120,8 +120,11 @@ class Gateways:
     """Answers for the gateways, which do not run here."""
 
     problems: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    """Where each was asked last."""
 
-    async def __call__(self, name: str, namespace: str) -> str:
+    async def __call__(self, name: str, namespace: str, *, port: int) -> str:
+        self.ports[namespace] = port
         return self.problems.get(namespace, "")
 
 

@@ -117,6 +117,32 @@ def test_what_nobody_asked_for_is_off() -> None:
     assert made["telemetry"] == {"otlpEndpoint": "", "serviceMonitors": False, "serviceMonitorLabels": {}}
 
 
+def chart_parts(**spec: Any) -> dict[str, Any]:
+    return values.chart_values(
+        SmartCourseSpec.model_validate(spec), images={}, image_pull_policy="Never", secret_hashes={},
+        has_kafka_ca=False, public_url="http://localhost:8080",
+    )  # fmt: skip
+
+
+def test_what_the_route_asks_of_the_gateway_reaches_the_gateway_and_not_the_route() -> None:
+    asked = {"corsOrigins": ["https://a.example"], "trustedProxies": ["10.0.0.0/8"], "proxyProtocol": True}
+    made = chart_parts(
+        route={**asked, "className": "haproxy"},
+        services={"gateway": {"tlsSecretName": "pair", "replicas": 2}},
+        limits={"heavyPerMinute": 5},
+        maintenance=True,
+    )
+    limits = {"defaultPerMinute": 600, "publicPerMinute": 600, "loginPerMinute": 120, "heavyPerMinute": 5}
+    assert made["gateway"] == {**asked, "tlsSecretName": "pair", "replicas": 2, "limits": limits, "maintenance": True}
+    assert made["route"] == {"kind": "Ingress", "className": "haproxy"}
+
+
+def test_unless_asked_the_gateway_keeps_the_charts_own_ideas_of_whom_to_trust() -> None:
+    made = chart_parts()["gateway"]
+    assert "trustedProxies" not in made
+    assert (made["corsOrigins"], made["proxyProtocol"], made["maintenance"]) == ([], False, False)
+
+
 def test_adopted_objects_are_owned_ours_and_change_their_digest_with_their_content() -> None:
     owner = {"metadata": {"name": "academy", "namespace": "there", "uid": "u"}}
     rendered = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": None}, "spec": {"a": 1}}

@@ -9,20 +9,22 @@ import aiohttp
 TIMEOUT_SECONDS = 5
 ATTEMPTS = 2
 PORT = 8000
+PROBES_PORT = 8081
+"""Where it is asked if its own port speaks PROXY protocol (charts/gateway)."""
 
 
 class HealthProbe(Protocol):
     """Asks for the health of a gateway."""
 
-    async def __call__(self, name: str, namespace: str) -> str:
+    async def __call__(self, name: str, namespace: str, *, port: int) -> str:
         """Return what is wrong with the gateway of SmartCourse `name`, an empty string if nothing is."""
 
 
-async def probe_gateway(name: str, namespace: str) -> str:
+async def probe_gateway(name: str, namespace: str, *, port: int) -> str:
     """Ask `/health` in the cluster; one failure alone is not believed."""
     problem = ""
     for _ in range(ATTEMPTS):
-        problem = await ask(f"http://{name}-gateway.{namespace}:{PORT}/health")
+        problem = await ask(f"http://{name}-gateway.{namespace}:{port}/health")
         if not problem:
             return ""
     return problem

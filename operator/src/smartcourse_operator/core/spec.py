@@ -21,6 +21,8 @@ ADDRESS = r"[^<>@\s]+@[^<>@\s]+"
 SENDER = rf"^({ADDRESS}|[^<>@\r\n]+ <{ADDRESS}>)$"
 CONTACT = rf"^(mailto:{ADDRESS}|https://[^\s]+)$"
 URL = r"^https?://[^\s/]+[^\s]*$"
+ORIGIN = r"^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$"
+NETWORK = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
 
 
 def cel(*rules: tuple[str, str]) -> dict[str, Any]:
@@ -48,6 +50,8 @@ ResourceQuantity = Annotated[
     str | int, WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32})
 ]
 SecretName = Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)]
+Origin = Annotated[str, Field(pattern=ORIGIN, max_length=300)]
+Network = Annotated[str, Field(pattern=NETWORK, max_length=64)]
 
 
 class DatabaseMode(StrEnum):
@@ -164,13 +168,23 @@ class Service(Model):
     )
 
 
+class Gateway(Service):
+    """The gateway."""
+
+    tls_secret_name: SecretName | None = Field(
+        None,
+        description="A Secret of type kubernetes.io/tls here: the gateway then serves HTTPS and HTTP/2 on port 8443 "
+        "too, and takes a renewed certificate over without a restart. Unset means no TLS at the pods.",
+    )
+
+
 class Services(Model):
     """SmartCourse's own programs."""
 
     user: Service = Field(default_factory=Service, description="Accounts, sessions and instructor profiles.")
     course: Service = Field(default_factory=Service, description="Courses, modules and lessons.")
     notification: Service = Field(default_factory=Service, description="Notices to people.")
-    gateway: Service = Field(default_factory=Service, description="The only way in: verifies tokens and limits rates.")
+    gateway: Gateway = Field(default_factory=Gateway, description="The only way in: verifies tokens and limits rates.")
 
 
 class RouteTls(Model):
@@ -195,6 +209,14 @@ class Route(Model):
             ("self.kind != 'HTTPRoute' || has(self.parentRef)", "parentRef is required when kind is HTTPRoute"),
             ("!has(self.tls) || has(self.host)", "host is required when tls is set"),
             ("self.kind != 'HTTPRoute' || !has(self.tls)", "tls of an HTTPRoute is set on its Gateway, not here"),
+            (
+                "!self.proxyProtocol || (has(self.trustedProxies) && size(self.trustedProxies) > 0)",
+                "trustedProxies is required when proxyProtocol is true: only their word about a client counts",
+            ),
+            (
+                "!self.proxyProtocol || self.kind != 'Ingress' || self.className != 'traefik'",
+                "proxyProtocol cannot be used with Traefik: it does not speak it to HTTP services",
+            ),
         )
     )
 
@@ -205,6 +227,29 @@ class Route(Model):
     )
     tls: RouteTls | None = Field(None, description="Serve `host` over TLS.")
     parent_ref: ParentRef | None = Field(None, description="For kind HTTPRoute: the Gateway to attach to.")
+    cors_origins: list[Origin] = Field(
+        [],
+        max_length=32,
+        json_schema_extra=cel(
+            (
+                "self.all(origin, !origin.matches('^(https:.*:443|http:.*:80)$'))",
+                "corsOrigins: browsers leave a scheme's own port out, leave it out",
+            )
+        ),
+        description="Origins of web applications whose pages may call the API, exactly as browsers send them, for "
+        "example https://app.example.org. Default: none.",
+    )
+    trusted_proxies: list[Network] | None = Field(
+        None,
+        max_length=32,
+        description="Networks (CIDR) of the proxies in front of the gateway, whose word about a client's address and "
+        "scheme is believed. Default: the private IPv4 networks.",
+    )
+    proxy_protocol: bool = Field(
+        False,
+        description="Whether each connection to the gateway begins with a PROXY header (version 1 or 2); the proxies "
+        "in front must all send it.",
+    )
 
 
 class Auth(Model):
@@ -228,6 +273,26 @@ class Auth(Model):
     )
     revocation_grace_seconds: int = Field(
         30, ge=0, le=300, description="How long tokens already known still pass while Redis is away, in seconds."
+    )
+
+
+class Limits(Model):
+    """How many requests pass, counted over all pods of the gateway."""
+
+    default_per_minute: int = Field(
+        600, ge=1, le=10_000_000, description="Requests of one user, a minute, to ordinary routes."
+    )
+    public_per_minute: int = Field(
+        600, ge=1, le=10_000_000, description="Requests of one address, a minute, by those who are not logged in."
+    )
+    login_per_minute: int = Field(
+        120, ge=1, le=10_000_000, description="Attempts of one address, a minute, to register or log in."
+    )
+    heavy_per_minute: int = Field(
+        60,
+        ge=1,
+        le=10_000_000,
+        description="Requests of one user, a minute, to routes that cost much: uploads, printing.",
     )
 
 
@@ -339,6 +404,7 @@ class SmartCourseSpec(Model):
     services: Services = Field(default_factory=Services, description="SmartCourse's own programs.")
     route: Route = Field(default_factory=Route, description="How requests reach the gateway.")
     auth: Auth = Field(default_factory=Auth, description="Lifetimes and names in tokens, and their keys.")
+    limits: Limits = Field(default_factory=Limits, description="How many requests pass.")
     seed: Seed = Field(default_factory=Seed, description="Data to begin with.")
     email: Email = Field(default_factory=Email, description="Mail to people.")
     push: Push = Field(default_factory=Push, description="Push messages to browsers.")
@@ -348,5 +414,10 @@ class SmartCourseSpec(Model):
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,
         description="When the resource is deleted: Retain keeps volumes and Secrets, Delete removes them too.",
+    )
+    maintenance: bool = Field(
+        False,
+        description="While true the API can be read only: the gateway answers everything else 503 with Retry-After. In "
+        "force once ServicesReady is true for this generation.",
     )
     paused: bool = Field(False, description="While true the operator changes nothing.")

@@ -57,6 +57,15 @@ def telemetry_values(spec: SmartCourseSpec) -> Values:
     }
 
 
+ROUTE_OF_THE_GATEWAY = ("corsOrigins", "trustedProxies", "proxyProtocol")
+"""What the spec says of the route and the gateway, not the route, has to carry out."""
+
+
+def gateway_values(spec: SmartCourseSpec) -> Values:
+    route = {key: value for key, value in plain(spec.route).items() if key in ROUTE_OF_THE_GATEWAY}
+    return {**plain(spec.services.gateway), **route, "limits": plain(spec.limits), "maintenance": spec.maintenance}
+
+
 def chart_values(
     spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str],
     has_kafka_ca: bool, public_url: str, hold_data: bool,
@@ -85,8 +94,9 @@ def chart_values(
             "telemetry": telemetry_values(spec),
         },
         **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
-        **{service: plain(getattr(spec.services, service)) for service in (*names.SERVICES, "gateway")},
-        "route": plain(spec.route),
+        **{service: plain(getattr(spec.services, service)) for service in names.SERVICES},
+        "gateway": gateway_values(spec),
+        "route": {key: value for key, value in plain(spec.route).items() if key not in ROUTE_OF_THE_GATEWAY},
         "seed": plain(spec.seed),
     }
 

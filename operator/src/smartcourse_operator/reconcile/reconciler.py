@@ -10,7 +10,7 @@ from enum import StrEnum
 import structlog
 
 from smartcourse_operator.adapters.cluster import ApiError, Cluster
-from smartcourse_operator.adapters.gateway import HealthProbe
+from smartcourse_operator.adapters.gateway import PORT, PROBES_PORT, HealthProbe
 from smartcourse_operator.adapters.helm import Chart, RenderError
 from smartcourse_operator.config import Settings
 from smartcourse_operator.core import conditions, credentials, drift, names, values, versions, volumes
@@ -153,7 +153,9 @@ class Reconciler:
             await self._explain(work, board)
             return Findings(board=board, problem=work.problem)
         await self._prune(work, board)
-        return Findings(board=board, problem=work.problem, health=await self._tools.probe(work.name, work.namespace))
+        port = PROBES_PORT if work.spec.route.proxy_protocol else PORT
+        health = await self._tools.probe(work.name, work.namespace, port=port)
+        return Findings(board=board, problem=work.problem, health=health)
 
     async def _prepare(self, work: Work) -> None:
         """Look, and work out what there should be.
