@@ -120,7 +120,7 @@ def test_what_nobody_asked_for_is_off() -> None:
 def chart_parts(**spec: Any) -> dict[str, Any]:
     return values.chart_values(
         SmartCourseSpec.model_validate(spec), images={}, image_pull_policy="Never", secret_hashes={},
-        has_kafka_ca=False, public_url="http://localhost:8080",
+        has_kafka_ca=False, public_url="http://localhost:8080", hold_data=False,
     )  # fmt: skip
 
 
