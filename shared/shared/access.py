@@ -5,7 +5,7 @@
 The declaration travels in the service's ``openapi.json``; a route that declares nothing is denied.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
 Allow = Literal["public", "authenticated", "student", "instructor", "admin"]
@@ -16,6 +16,7 @@ EXTENSION = "x-smartcourse-access"
 MAX_BODY_BYTES = "maxBodyBytes"
 API_KEYS = "apiKeys"
 STREAM = "stream"
+IDEMPOTENCY = "idempotency"
 
 
 def access(
@@ -24,6 +25,7 @@ def access(
     max_body_bytes: int | None = None,
     api_keys: bool = True,
     stream: Stream | None = None,
+    idempotency: bool = True,
 ) -> dict[str, Any]:
     """What goes into a route's ``openapi_extra``.
 
@@ -35,6 +37,7 @@ def access(
     or keys themselves are at stake.
     ``stream``: of a GET whose answer goes on, as server-sent events or as a WebSocket; the gateway passes each event on
     at once and waits long for the next.
+    ``idempotency``: False for a POST whose request or answer holds a secret, which must not be kept for repeats.
 
     Raises ValueError if it names nothing, something unknown, a role beside ``public`` or ``authenticated``, or a limit
     that is not positive.
@@ -57,6 +60,8 @@ def access(
         declared[API_KEYS] = False
     if stream is not None:
         declared[STREAM] = stream
+    if not idempotency:
+        declared[IDEMPOTENCY] = False
     return {EXTENSION: declared}
 
 
@@ -67,3 +72,11 @@ def reads_token(method: str, allow: Collection[str]) -> bool:
     client still sends along must not stand in its way.
     """
     return "public" not in allow or method == "GET"
+
+
+def takes_idempotency_key(method: str, declared: Mapping[str, Any]) -> bool:
+    """Whether an operation that declares this heeds ``Idempotency-Key``: a POST by whoever is logged in.
+
+    What is public belongs to nobody, and what logs people in answers with tokens.
+    """
+    return method.upper() == "POST" and "public" not in declared["allow"] and declared.get(IDEMPOTENCY, True)

@@ -11,7 +11,9 @@ from shared.config.settings import ServiceSettings
 from shared.database import Database
 from shared.exceptions.problem import install_problem_handlers
 from shared.health import Check, health_router
+from shared.idempotency.store import IdempotencyStore
 from shared.middleware.body_limit import BodyLimitMiddleware, declared_limits
+from shared.middleware.idempotency import IdempotencyMiddleware, keyed_routes
 from shared.middleware.identity import IdentityMiddleware
 from shared.middleware.logging import LoggingMiddleware
 from shared.middleware.telemetry import TelemetryMiddleware
@@ -39,6 +41,7 @@ def create_app(
     routers: Sequence[APIRouter],
     checks: Mapping[str, Check] | None = None,
     database: Database | None = None,
+    idempotency: IdempotencyStore | None = None,
     tasks: Sequence[Task] = (),
     lifespan: Lifespan | None = None,
     clock: Clock | None = None,
@@ -48,11 +51,14 @@ def create_app(
 ) -> FastAPI:
     """A service that answers ``routers`` to requests signed by the gateway, and health to anybody.
 
-    ``database`` becomes ``app.state.database`` and the check ``postgres``, and is disposed at the end. ``tasks`` run
+    ``database`` becomes ``app.state.database`` and the check ``postgres``, and is disposed at the end. With
+    ``idempotency`` the POST routes heed ``Idempotency-Key``, and what is kept for it is swept. ``tasks`` run
     from after ``lifespan`` is entered until before it is left; one that fails is logged and started again.
     """
     configure_logging(settings.service_name, settings.log_level)
     configure_tracing(settings.otel_service_name or settings.service_name)
+    if idempotency is not None:
+        tasks = [*tasks, idempotency.keep_swept]
     all_checks = dict(checks or {}) | ({"postgres": database.ping} if database else {})
     app = describe(
         title=title,
@@ -64,6 +70,8 @@ def create_app(
     app.state.database = database
     install_problem_handlers(app)
     # Added innermost first.
+    if idempotency is not None:
+        app.add_middleware(IdempotencyMiddleware, store=idempotency, routes=keyed_routes(routers))
     app.add_middleware(BodyLimitMiddleware, maximum_bytes=max_body_bytes, limits=declared_limits(routers))
     app.add_middleware(
         IdentityMiddleware,

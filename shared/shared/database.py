@@ -4,8 +4,9 @@
 different types, so that a function says which one it needs.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Annotated, TypeVar, cast
 
 import asyncpg
@@ -54,6 +55,10 @@ class WriteSession(AsyncSession):
 AnySession = TypeVar("AnySession", ReadSession, WriteSession)
 
 
+before_commit: ContextVar[Callable[[WriteSession], Awaitable[None]] | None] = ContextVar("before_commit", default=None)
+"""Called in each transaction of the present request that is about to commit, to write what must be true with it."""
+
+
 class Database:
     """A pool of connections. It outlives restarts of the server: a dead connection is replaced when it is asked for."""
 
@@ -94,7 +99,10 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[WriteSession]:
-        """A transaction: committed on leaving, rolled back on an error. Raises DatabaseUnavailableError (503)."""
+        """A transaction: committed on leaving, rolled back on an error. Raises DatabaseUnavailableError (503).
+
+        One that has locked rows only to look at them ends with ``session.rollback()``: leaving then commits nothing.
+        """
         async with self._session(WriteSession, read_only=False) as session:
             yield session
 
@@ -136,6 +144,8 @@ class Database:
                 raise DatabaseUnavailableError("The database cannot be reached at the moment.") from error
             try:
                 yield session
+                if isinstance(session, WriteSession) and session.in_transaction() and (stamp := before_commit.get()):
+                    await stamp(session)
                 await session.commit()
             except DBAPIError as error:
                 if error.connection_invalidated:

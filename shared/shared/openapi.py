@@ -12,8 +12,9 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from shared.access import EXTENSION
+from shared.access import EXTENSION, takes_idempotency_key
 from shared.exceptions.problem import PROBLEM_MEDIA_TYPE
+from shared.idempotency.request import HEADER, KEY_PATTERN
 from shared.schemas.base import Problem
 
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
@@ -38,6 +39,19 @@ _PROBLEMS: dict[int, str] = {
 _CHALLENGE = {"WWW-Authenticate": {"description": "How to authenticate", "schema": {"type": "string"}}}
 _WAIT = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}}}
 _HEADERS = {401: {"headers": _CHALLENGE}, 429: {"headers": _WAIT}, 503: {"headers": _WAIT}}
+
+
+_IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        "Makes repeating this request safe: a repeat with the same key within 24 hours is not carried out again but "
+        "gets the same answer, with the header `Idempotency-Replayed: true`. 409 if there is none yet, or if it was "
+        "lost; 422 if the key was used for another request."
+    ),
+    "schema": {"type": "string", "pattern": KEY_PATTERN, "title": HEADER},
+}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -85,8 +99,9 @@ def describe(
 def document(app: FastAPI) -> dict[str, Any]:
     """The description, with the problem documents that each operation can be answered with.
 
-    Implied are 401 and 403 by its access, 404 by a parameter in its path, 412 by ``If-Match``, 400 and 413 by a body,
-    422 by whatever is validated, and 503 always; FastAPI's own errors are gone.
+    What takes an ``Idempotency-Key`` says so. Implied are 401 and 403 by its access, 404 by a parameter in its path,
+    409 and 422 by that key, 412 by ``If-Match``, 400 and 413 by a body, 422 by whatever is validated, and 503 always;
+    FastAPI's own errors are gone.
 
     Raises ValueError for a route that declares no access (the gateway would deny it to everybody) and for two routes
     of one name (clients are generated from names).
@@ -102,6 +117,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         if name in names:
             raise ValueError(f"{where} and {names[name]} are both named {name}: rename one function")
         names[name] = where
+        if takes_idempotency_key(where.partition(" ")[0], operation[EXTENSION]):
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         _add_problems(operation)
     schemas = described.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -129,14 +146,16 @@ def _add_problems(operation: dict[str, Any]) -> None:
     allow = operation[EXTENSION]["allow"]
     has_body = "requestBody" in operation
     has_header = any(place == "header" for place, _ in parameters)
+    has_key = ("header", HEADER.lower()) in parameters
     implied = {
         400: has_body or has_header,
         401: "public" not in allow,
         403: not {"public", "authenticated"} & set(allow),
         404: any(place == "path" for place, _ in parameters),
+        409: has_key,
         412: ("header", "if-match") in parameters,
         413: has_body,
-        422: is_validated,
+        422: is_validated or has_key,
         503: True,
     }
     for status, answer in problems(*(status for status, is_implied in implied.items() if is_implied)).items():

@@ -30,6 +30,7 @@ from shared.config.settings import load
 from shared.database import Database
 from shared.events.brokers import make_broker
 from shared.events.relay import OutboxRelay
+from shared.idempotency.store import IdempotencyStore
 from shared.utils.datetime import Clock, SystemClock
 
 
@@ -59,6 +60,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         routers=ROUTERS,
         checks={"mongodb": mongodb.ping},
         database=database,
+        idempotency=IdempotencyStore(database, "course", clock=clock),
         tasks=[relay.run, maker.run, *(collector.run for collector in collectors)],
         lifespan=connections,
         clock=clock,

@@ -29,6 +29,7 @@ from shared.database import Database
 from shared.events.brokers import make_broker
 from shared.events.consumer import ConsumerSettings, EventConsumer
 from shared.events.dead_letters import DeadLetters
+from shared.idempotency.store import IdempotencyStore
 from shared.utils.datetime import SystemClock
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,7 @@ def build(settings: Settings, pace: Pace | None = None) -> FastAPI:
         title=TITLE,
         routers=ROUTERS,
         database=database,
+        idempotency=IdempotencyStore(database, SERVICE, clock=clock),
         tasks=[consumer.run, *(each.run for each in deliverers), housekeeper.run],
         lifespan=lifespan,
     )

@@ -31,6 +31,7 @@ async def test_models_and_migrations_agree(database: TestDatabase) -> None:
         models.Preference.__tablename__,
         models.PushSubscription.__tablename__,
         models.DEAD_LETTERS.name,
+        models.IDEMPOTENCY_KEYS.name,
         models.PROCESSED.name,
     } == set(Base.metadata.tables)
     assert await MIGRATIONS.differences(database.url("notification"), Base.metadata) == []
@@ -54,6 +55,7 @@ async def test_the_owner_role_owns_the_tables(database: TestDatabase) -> None:
         "notifications",
         "notification_dead_letters",
         "notification_deliveries",
+        "notification_idempotency_keys",
         "notification_preferences",
         "notification_processed_events",
         "push_subscriptions",

@@ -50,6 +50,15 @@ async def test_all_of_ones_own_are_marked_as_read_at_once(world: Any) -> None:
         assert not (await client.get("/api/notifications")).json()["items"][0]["is_read"]
 
 
+async def test_marking_all_again_with_the_same_key_is_answered_as_before(world: Any) -> None:
+    [ada] = await world.welcomed()
+    async with world.client(ada) as client:
+        key = {"Idempotency-Key": "one-key"}
+        first, again = [await client.post("/api/notifications/read-all", headers=key) for _ in range(2)]
+        assert first.json() == again.json() == {"marked": 1}
+        assert again.headers["Idempotency-Replayed"] == "true"
+
+
 async def test_the_badge_counts_what_is_unread(world: Any) -> None:
     ada, bob = await world.welcomed(2)
     await world.deliver(*(world.enrollment(ada) for _ in range(2)))

@@ -15,6 +15,7 @@ from shared.database import Database
 from shared.events.broker import Broker
 from shared.events.brokers import make_broker
 from shared.events.relay import OutboxRelay
+from shared.idempotency.store import IdempotencyStore
 from shared.telemetry.pools import watch_redis
 from shared.utils.datetime import Clock, SystemClock
 from user_service.api.router import DESCRIPTION, ROUTERS, TITLE
@@ -51,6 +52,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         description=DESCRIPTION,
         routers=ROUTERS,
         database=database,
+        idempotency=IdempotencyStore(database, SERVICE, clock=clock),
         tasks=[relay.run, keeper.run],
         lifespan=_closing(redis, broker),
         clock=clock,

@@ -4,6 +4,7 @@ from course_service.models.attachment import Attachment
 from course_service.models.certificate import Certificate
 from course_service.models.course import Course
 from course_service.models.enrollment import Enrollment, WaitlistEntry
+from course_service.models.idempotency import IDEMPOTENCY_KEYS
 from course_service.models.lesson import Lesson
 from course_service.models.module import Module
 from course_service.models.outbox import OUTBOX_TABLES
@@ -12,6 +13,7 @@ from course_service.models.user import users
 from course_service.schemas.enrollment import EnrollmentStatus, PaymentStatus
 
 __all__ = [
+    "IDEMPOTENCY_KEYS",
     "OUTBOX_TABLES",
     "Attachment",
     "Certificate",

@@ -72,6 +72,7 @@ class AttachmentService:
         """
         async with self._database.begin() as session:
             await _check_room(session, author, lesson_id)
+            await session.rollback()  # it was a look: the upload is not carried out yet
         filename = safe_filename(upload.filename)
         try:
             async with asyncio.timeout(MAX_UPLOAD_SECONDS):

@@ -64,7 +64,7 @@ async def logout(user: CurrentUser, sid: CurrentSessionId, services: CurrentServ
     summary="Change one's own password",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(429),
-    openapi_extra=access("authenticated", rate="heavy", api_keys=False),
+    openapi_extra=access("authenticated", rate="heavy", api_keys=False, idempotency=False),
 )
 async def change_password(
     change: PasswordChange, user: CurrentUser, sid: CurrentSessionId, services: CurrentServices

@@ -25,7 +25,7 @@ IncludeEnded = Annotated[bool, Query(description="Also those that have expired o
     summary="Make an API key",
     status_code=status.HTTP_201_CREATED,
     responses=problems(409),
-    openapi_extra=OWNERS,
+    openapi_extra=access("authenticated", api_keys=False, idempotency=False),  # the answer holds a secret
 )
 async def create_api_key(
     wanted: ApiKeyCreate, user: CurrentUser, services: CurrentServices, response: Response
