@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -32,6 +33,7 @@ from .processes import RunningPlatform
 from .world import ANSWERS, BROWSER, QUIZ_LESSON, Scene, World
 
 Case = schemathesis.Case[Any]
+KEY = "Idempotency-Key"
 MANY = 10
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "4"))
 CHECKS = [
@@ -122,10 +124,15 @@ class Stage:
                 name: value if _is_boundary(case, value) else _real(case, scene, name, value)
                 for name, value in case.path_parameters.items()
             }
+        is_header_wrong = _is_wrong(case, ParameterLocation.HEADER)
+        if not is_header_wrong and case.headers.get(KEY):
+            case.headers[KEY] = str(uuid4())  # the generated one may have been another request's
         body = KNOWING_BODIES.get(case.operation.label)
         if body is None or _is_wrong(case, ParameterLocation.BODY):
             return True
         case.body = body(scene)
+        if is_header_wrong:
+            return True  # refused for that: the body's turn is still to come
         is_new = bool(self._known != case.body)
         self._known = case.body
         return is_new
