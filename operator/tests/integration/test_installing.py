@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from smartcourse_operator.core.names import instance_selector
 from smartcourse_operator.core.objects import CONFIG_MAP, DEPLOYMENT, JOB, POD, SECRET, STATEFUL_SET, Document
 from smartcourse_operator.core.phases import ORDER
 
@@ -234,6 +235,35 @@ async def test_it_is_ready_only_when_the_gateway_answers(
     await eventually(told, what="Ready to say GatewayUnhealthy")
     gateways.problems.clear()
     await platform.until_ready()
+
+
+async def test_a_gateway_that_speaks_proxy_protocol_is_asked_at_its_probes_port(
+    platform: Platform, operator: Runner, gateways: Gateways
+) -> None:
+    route = {"className": "haproxy", "proxyProtocol": True, "trustedProxies": ["10.0.0.0/8"]}
+    await platform.create(route=route)
+    await platform.until_ready()
+    assert gateways.ports[platform.namespace] == 8081
+
+
+async def test_maintenance_is_a_rollout_of_the_gateway_alone(platform: Platform, operator: Runner) -> None:
+    await platform.create()
+    await platform.until_ready()
+    before = await pod_templates(platform)
+    await platform.change(maintenance=True)
+
+    async def changed() -> set[str]:
+        now = await pod_templates(platform)
+        return {name for name in now if now[name] != before[name]}
+
+    assert await eventually(changed, what="a rollout") == {"academy-gateway"}
+    await platform.until_ready()
+    assert "'name': 'MAINTENANCE', 'value': 'reads'" in str((await pod_templates(platform))["academy-gateway"])
+
+
+async def pod_templates(platform: Platform) -> dict[str, Document]:
+    found = await platform.cluster.select(DEPLOYMENT, platform.namespace, instance_selector("academy"))
+    return {each["metadata"]["name"]: each["spec"]["template"] for each in found}
 
 
 async def test_a_host_of_its_own_is_the_url_with_the_ports_of_the_public_one(

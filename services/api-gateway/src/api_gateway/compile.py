@@ -28,7 +28,7 @@ _PREFIX: Final = "/api/"
 _NEVER_PASSED: Final = (
     "authorization", "baggage", "connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive",
     "te", "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "x-forwarded-", "x-gateway-",
-    "x-real-", "x-request-id", "x-session-", "x-user-",
+    "sec-websocket-", "x-real-", "x-request-id", "x-session-", "x-user-",
 )  # fmt: skip
 
 
