@@ -63,7 +63,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         },
         "/api/notifications/events": {"get": operation("authenticated", stream="sse")},
         "/api/notifications/talk": {"get": operation("authenticated", stream="websocket")},
-        "/api/notifications/digest": {"post": operation("authenticated", rate="heavy")},
+        "/api/notifications/digest": {
+            "get": operation("public", rate="heavy"),
+            "post": operation("authenticated", rate="heavy"),
+        },
     },
 }
 

@@ -76,6 +76,9 @@ async def test_what_costs_much_is_counted_apart(strict: Gateway) -> None:
     answer = strict.client.post("/api/notifications/digest", headers=user)
     assert answer.headers["ratelimit-policy"] == '"heavy";q=8;w=60'
     assert strict.client.get("/api/me", headers=user).status_code == 200
+    digest = "/api/notifications/digest"
+    assert (await statuses(strict, 9, "GET", digest, {"X-Forwarded-For": "203.0.113.77"})).count(429) == 1
+    assert strict.client.get(digest, headers={"X-Forwarded-For": "203.0.113.78"}).status_code == 200
 
 
 async def test_a_client_cannot_choose_its_address(strict: Gateway) -> None:
