@@ -33,7 +33,7 @@ def gateway(redis_server: RedisServer) -> Iterator[Gateway]:
 
 
 def send(gateway: Gateway, method: str) -> int:
-    headers = gateway.bearer(role="instructor")
+    headers = gateway.bearer(role="instructor", sub="7003")
     return gateway.client.request(method, "/api/courses", headers=headers).status_code
 
 
@@ -48,7 +48,7 @@ def test_a_request_that_changes_nothing_is_sent_again_after_a_reset(
 
 def test_a_post_that_may_have_arrived_is_not_sent_again(gateway: Gateway) -> None:
     with FlakyService(gateway.ports["course"], reset_requests=1) as service:
-        headers = gateway.bearer(role="instructor")
+        headers = gateway.bearer(role="instructor", sub="7003")
         problem(gateway.client.post("/api/courses", json={}, headers=headers), 502)
     assert service.received == ["POST"]
 
