@@ -13,7 +13,8 @@ from typing import Final
 from api_gateway.nginx.text import lines
 
 _EXPOSED: Final = (
-    "RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Location, ETag, Content-Disposition, WWW-Authenticate"
+    "RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Location, ETag, Content-Disposition, WWW-Authenticate, "
+    "Idempotency-Replayed"
 )
 _OWN_HEADERS: Final = ("Authorization", "traceparent", "X-Request-ID")
 """Request headers that stay at the gateway; what services are given is added."""
