@@ -148,6 +148,7 @@ class Silent:
     def changed(self, progress): pass
     def told(self, progress, text): pass
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 begun = threading.Barrier(2)
 
 def waits(log):
