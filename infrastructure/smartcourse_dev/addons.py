@@ -6,7 +6,7 @@ import time
 import urllib.error
 from string import Template
 
-from smartcourse_dev import catalogue, images
+from smartcourse_dev import catalogue, definitions, images
 from smartcourse_dev.catalogue import Source
 from smartcourse_dev.cluster import FILES, INGRESS_NODE_PORT
 from smartcourse_dev.kubectl import Kubectl
@@ -21,6 +21,7 @@ MAILBOX_PATH = "/_mailbox/"
 NAMESPACES = {"metrics-server": "kube-system", "traefik": "traefik", "mailbox": MAIL_NAMESPACE}
 # Those that every cluster has; the mailbox comes with a SmartCourse, for its image is built as the services' are.
 ADDONS = ("metrics-server", "traefik")
+DEFINED_BY = {"traefik": definitions.TRAEFIK}
 TIMEOUT = "180s"
 INGRESS_TIMEOUT_SECONDS = 90
 
@@ -33,6 +34,8 @@ def manifest(name: str, source: Source) -> str:
 
 def install(name: str, settings: Settings, source: Source, log: Log) -> None:
     kubectl = Kubectl(settings.context)
+    if name in DEFINED_BY:
+        kubectl.apply(log, DEFINED_BY[name].path.read_text(encoding="utf-8"))
     kubectl.apply(log, manifest(name, source))
     wait = ("rollout", "status", f"deployment/{name}", f"--timeout={TIMEOUT}")
     with kubectl.explaining(log, NAMESPACES[name], name):

@@ -1,10 +1,12 @@
-"""The definition of ServiceMonitor that tests install, as the Prometheus Operator publishes it in its Go module."""
+"""Resource definitions of others, as they publish them in their Go modules: tests and the cluster install them."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from smartcourse_dev import assembly, golang
@@ -12,27 +14,51 @@ from smartcourse_dev.settings import CACHE
 from smartcourse_dev.shell import Log, capture
 from smartcourse_dev.steps import Step
 
-MODULE = "prometheus-operator"
-REQUIREMENT = "github.com/prometheus-operator/prometheus-operator"
-FILE = "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
+
+@dataclass(frozen=True)
+class Definitions:
+    """A file in a Go module that a module of `infrastructure/offline/go` requires."""
+
+    name: str
+    module: str
+    requirement: str
+    file: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file is once it has been fetched."""
+        return CACHE / "definitions" / f"{self.module}-{golang.version(self.module, self.requirement)}.yaml"
+
+    @property
+    def step(self) -> str:
+        return f"definitions of {self.name}"
 
 
-def service_monitor() -> Path:
-    """Return where the definition is once it has been fetched."""
-    return CACHE / "definitions" / f"servicemonitors-{golang.version(MODULE, REQUIREMENT)}.yaml"
+SERVICE_MONITOR = Definitions(
+    "ServiceMonitor",
+    "prometheus-operator",
+    "github.com/prometheus-operator/prometheus-operator",
+    "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+)
+TRAEFIK = Definitions(
+    "Traefik",
+    "traefik",
+    "github.com/traefik/traefik/v3",
+    "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
+)
 
 
-def fetch(log: Log) -> None:
-    """Take the definition out of the module; Go checks what it downloads against go.sum."""
-    directory = str(golang.MODULES / MODULE)
-    module = json.loads(capture(golang.go(), "-C", directory, "mod", "download", "-json", REQUIREMENT))
-    log.write(f"{module['Path']} {module['Version']}: {FILE}")
-    partial = service_monitor().with_suffix(".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(Path(module["Dir"]) / FILE, partial)
-    partial.replace(service_monitor())
+def fetch(definitions: Definitions, log: Log) -> None:
+    """Take the file out of the module; Go checks what it downloads against go.sum."""
+    directory = str(golang.MODULES / definitions.module)
+    module = json.loads(capture(golang.go(), "-C", directory, "mod", "download", "-json", definitions.requirement))
+    log.write(f"{module['Path']} {module['Version']}: {definitions.file}")
+    draft = definitions.path.with_suffix(".partial")
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(module["Dir"]) / definitions.file, draft)
+    draft.replace(definitions.path)
 
 
-def steps() -> Iterator[Step]:
-    yield Step("definition of ServiceMonitor", fetch, is_done=lambda: service_monitor().is_file(),
-               remedy=assembly.GO_REMEDY)  # fmt: skip
+def steps(*wanted: Definitions) -> Iterator[Step]:
+    for each in wanted:
+        yield Step(each.step, partial(fetch, each), is_done=each.path.is_file, remedy=assembly.GO_REMEDY)

@@ -26,7 +26,10 @@ GENERATED = {
     "manifests/rbac/operator.yaml": "smartcourse_operator.rbac",
     "docs/asyncapi.yaml": "shared.events.asyncapi",
     "docs/SmartCourse-ERD-Complete.md": "smartcourse_dev.erd",
-    "docs/routes.md": "smartcourse_dev.routes",  # after the openapi.json files that it reads
+    # After the openapi.json files that they are made from:
+    "docs/routes.md": "smartcourse_dev.routes",
+    "charts/smartcourse/files/traefik.json": "api_gateway.data_plane.traefik",
+    "docs/data-plane/envoy.json": "api_gateway.data_plane.envoy",
 }
 
 # What each folder's files hold is printed by a module as one JSON object, name → text.

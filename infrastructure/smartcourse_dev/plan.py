@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from smartcourse_dev import addons, application, assembly, catalogue, cluster, docker, engine, golang, images, registry
+from smartcourse_dev import (
+    addons,
+    application,
+    assembly,
+    catalogue,
+    cluster,
+    definitions,
+    docker,
+    engine,
+    golang,
+    images,
+    registry,
+)
 from smartcourse_dev.catalogue import Source
 from smartcourse_dev.settings import Settings
 from smartcourse_dev.shell import Log
@@ -37,9 +49,11 @@ def cluster_steps(settings: Settings, source: Source) -> Iterator[Step]:
     yield Step("nodes", partial(cluster.wait_for_nodes, settings), after=["kind and kubectl"])
     yield Step("registry is announced", partial(addons.announce_registry, settings), after=["nodes"])
     yield Step("cluster dns", partial(addons.wait_for_dns, settings), after=["nodes"])
+    yield from definitions.steps(*addons.DEFINED_BY.values())
     for name in addons.ADDONS:
-        image = [f"image {name}"] if source is Source.OFFLINE else []
-        yield Step(name, partial(addons.install, name, settings, source), after=["nodes", *image])
+        needed = [f"image {name}"] if source is Source.OFFLINE else []
+        needed += [addons.DEFINED_BY[name].step] if name in addons.DEFINED_BY else []
+        yield Step(name, partial(addons.install, name, settings, source), after=["nodes", *needed])
 
     yield Step("ingress answers", partial(addons.wait_for_ingress, settings), after=["traefik"])
 
@@ -66,7 +80,7 @@ def ensure_registry(reference: str, log: Log) -> None:
 
 
 def upstream_steps() -> Iterator[Step]:
-    """Yield the engine and all images but ours, pulled. Go is needed only for what is not on PATH."""
+    """Yield the engine and all images but ours, pulled. Go builds only what is not on PATH."""
     wrapper = [assembly.go_step("tools")] if engine.needs_wrapper() and not docker.is_reachable() else []
     if wrapper:
         yield from assembly.go_steps(["tools"])

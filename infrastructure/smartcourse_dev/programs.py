@@ -57,11 +57,12 @@ def steps() -> Iterator[Step]:
     yield Step("kafka", fetch_kafka, after=["servers"])
     yield from assembly.go_steps(MODULES)
     yield compose.go_step()
-    yield from definitions.steps()
+    yield from definitions.steps(definitions.SERVICE_MONITOR, definitions.TRAEFIK)
 
 
 def environment() -> dict[str, str]:
     """Return where the Go programs are, as the environment variables that cases and benchmarks read."""
     kubernetes, etcd, helm = map(golang.output, MODULES)
     return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver", "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm",
-            "SERVICE_MONITOR_CRD": str(definitions.service_monitor())}  # fmt: skip
+            "SERVICE_MONITOR_CRD": str(definitions.SERVICE_MONITOR.path),
+            "TRAEFIK_CRDS": str(definitions.TRAEFIK.path)}  # fmt: skip

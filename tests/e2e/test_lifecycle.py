@@ -281,3 +281,34 @@ def test_people_keep_working_while_the_operator_is_away(
     finally:
         operator.run("scale", "deployment", "--all", "--replicas=1")
     kubectl.wait_ready(NAME)
+
+
+def test_traefik_carries_requests_and_asks_the_gateway_about_each_until_the_mode_is_changed_back(
+    platform: Platform, other_namespace: Kubectl, base_url: str
+) -> None:
+    """What nginx has carried says so in `Server`; Traefik takes the services' own away."""
+    route = {"host": "door.localhost", "mode": "forwardAuth"}
+    other_namespace.apply(smart_course("door", other_namespace.namespace, route=route))
+    other_namespace.wait_ready("door")
+    with httpx.Client(base_url=base_url, headers={"Host": "door.localhost"}, timeout=30) as client:
+
+        def carried_by(server: str | None) -> bool:
+            answer = client.get("/api/courses")
+            return answer.status_code == 200 and answer.headers.get("server") == server
+
+        eventually(lambda: carried_by(None), timeout_seconds=60, what="Traefik to carry requests")
+        assert client.get("/health").json()["status"] == "up"
+        assert client.get("/docs").headers["server"] == "nginx"
+        secret = other_namespace.secret("door-admin")
+        admin = Platform(client, admin=secret).log_in(secret["email"], secret["password"])
+        forged = {"X-User-ID": "999", "X-User-Role": "admin", "X_User_ID": "999"}
+        assert admin.get("/api/auth/me", headers=forged).json()["id"] == admin.id
+        refused = client.get("/api/users", headers=forged)
+        assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
+        assert admin.post("/api/auth/logout").status_code < 300
+        eventually(lambda: admin.get("/api/auth/me").status_code == 401, timeout_seconds=2, what="the session's end")
+
+        other_namespace.merge("smartcourse", "door", {"spec": {"route": {"mode": "gateway"}}})
+        other_namespace.wait_ready("door")
+        eventually(lambda: carried_by("nginx"), timeout_seconds=60, what="the gateway to carry requests")
+    assert not other_namespace.list("middlewares.traefik.io", "app.kubernetes.io/instance=door")

@@ -1,8 +1,6 @@
 {{/* nginx is given addresses, never a key. */}}
 {{- define "gateway.env.nginx" -}}
 {{- include "gateway.env.place" . }}
-- name: TRUSTED_PROXIES
-  value: {{ join "," .Values.trustedProxies | quote }}
 - name: CORS_ORIGINS
   value: {{ join "," .Values.corsOrigins | quote }}
 {{- if .Values.proxyProtocol }}
@@ -40,6 +38,12 @@
 {{- define "gateway.env.place" -}}
 - name: GATEWAY_SOCKET
   value: /run/gateway/decision.sock
+{{- if .Values.global.forwardAuth.enabled }}
+- name: GATEWAY_FORWARD_AUTH_LISTEN
+  value: 0.0.0.0:8010
+{{- end }}
+- name: TRUSTED_PROXIES
+  value: {{ join "," .Values.trustedProxies | quote }}
 {{- range $service, $port := dict "user" 8001 "course" 8002 "notification" 8005 }}
 - name: {{ upper $service }}_SERVICE_URL
   value: http://{{ include "smartcourse.name" (list $ $service) }}:{{ $port }}

@@ -13,6 +13,14 @@
 - ports:
     - {protocol: TCP, port: 8081}  # health alone: for the operator, wherever it runs
 {{- end }}
+{{- with .Values.global.forwardAuth }}
+{{- if .enabled }}
+- from:
+    {{- toYaml .dataPlane | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: 8010}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "gateway.serviceEgress" -}}

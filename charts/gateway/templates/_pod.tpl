@@ -32,6 +32,9 @@ containers:
     {{- include "smartcourse.container.command" (list . "python" "-m" "api_gateway.decision") | nindent 4 }}
     ports:
       - {name: metrics, containerPort: 9090}
+      {{- if .Values.global.forwardAuth.enabled }}
+      - {name: forward-auth, containerPort: 8010}
+      {{- end }}
     env:
       {{- include "smartcourse.env.merged" (list (include "gateway.env.decide" .) .Values.env) | nindent 6 }}
     resources:

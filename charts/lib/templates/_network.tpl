@@ -14,10 +14,16 @@ NetworkPolicies. Each component's policy selects its pods for both directions, s
         values: {{ toJson (rest .) }}
 {{- end }}
 
-{{/* Let a component's own port be reached by other components. dict: root, port, from (list of components) */}}
+{{/*
+Let a component's own port be reached by other components. dict: root, port, from (list of components), dataPlane
+(optional: further peers)
+*/}}
 {{- define "smartcourse.network.ingress" -}}
 - from:
     {{- include "smartcourse.network.peers" (prepend .from .root) | nindent 4 }}
+    {{- with .dataPlane }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   ports:
     - {protocol: TCP, port: {{ .port }}}
 {{- end }}
@@ -109,7 +115,8 @@ dict: root, component, port, datastores, egress (text, optional: what its pods a
 {{- $root := .root -}}
 {{- $egress := list (include "smartcourse.network.egress" (prepend .datastores $root)) (include "smartcourse.network.eventsEgress" $root) .egress | compact | join "\n" -}}
 {{- $jobsEgress := include "smartcourse.network.egress" (prepend (without .datastores "redis") $root) -}}
-{{- $ingress := list (include "smartcourse.network.ingress" (dict "root" $root "port" .port "from" (list "gateway"))) (include "smartcourse.network.metricsIngress" .) | join "\n" -}}
+{{- $dataPlane := ternary $root.Values.global.forwardAuth.dataPlane list $root.Values.global.forwardAuth.enabled -}}
+{{- $ingress := list (include "smartcourse.network.ingress" (dict "root" $root "port" .port "from" (list "gateway") "dataPlane" $dataPlane)) (include "smartcourse.network.metricsIngress" .) | join "\n" -}}
 {{- $jobs := list -}}
 {{- range list "provision" "migrate" "seed" }}{{ $jobs = append $jobs (printf "%s-%s" $.component .) }}{{ end -}}
 {{- include "smartcourse.networkPolicy" (dict "root" $root "component" .component "names" (list .component) "ingress" $ingress "egress" $egress) }}

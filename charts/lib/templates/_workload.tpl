@@ -136,6 +136,12 @@ spec:
       targetPort: metrics
       protocol: TCP
     {{- end }}
+    {{- range $name, $port := .extraPorts }}
+    - name: {{ $name }}
+      port: {{ $port }}
+      targetPort: {{ $name }}
+      protocol: TCP
+    {{- end }}
 {{- end }}
 
 {{/* How Prometheus finds the metrics of a component's pods, where the Prometheus Operator reads it. (root, component) */}}

@@ -9,7 +9,7 @@ Document = dict[str, Any]
 Render = Callable[..., list[Document]]
 
 COMPONENTS = {"gateway", "user", "course", "notification", "postgres", "mongodb", "redis"}
-PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "seed", "monitoring"}
+PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "forwardAuth", "seed", "monitoring"}
 LONGEST_RELEASE = "n" * 40
 
 

@@ -111,6 +111,26 @@ def test_the_gateway_can_be_closed_but_for_the_ingress_controller(render: Render
     assert peers("production") == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]
 
 
+def test_a_data_plane_reaches_the_services_and_the_decision_only_where_it_asks_the_gateway(render: Render) -> None:
+    def admitting(case: str, peer: str) -> set[tuple[str, int]]:
+        selector = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer}}}
+        return {
+            (each["metadata"]["name"], port["port"])
+            for each in render(case)
+            if each["kind"] == "NetworkPolicy"
+            for rule in each["spec"].get("ingress", [])
+            if selector in rule.get("from", [])
+            for port in rule["ports"]
+        }
+
+    services = {("academy-user", 8001), ("academy-course", 8002), ("academy-notification", 8005)}
+    assert admitting("forward-auth", "ingress") == {*services, ("academy-gateway", 8010)}
+    assert admitting("minimal", "traefik") == set()
+    open_to_all = [rule for each in render("forward-auth") if each["kind"] == "NetworkPolicy"
+                   for rule in each["spec"].get("ingress", []) if not rule.get("from")]  # fmt: skip
+    assert [rule["ports"] for rule in open_to_all] == [[{"protocol": "TCP", "port": 8000}]]
+
+
 def ports(rule: Document) -> set[int]:
     """The TCP ports of a rule that holds for every address; none for a rule that names peers."""
     found = [] if "to" in rule else rule.get("ports", [])

@@ -141,6 +141,57 @@ def test_the_route_is_an_ingress_or_an_httproute_for_the_host_that_is_set(render
     assert route["spec"]["hostnames"] == ["academy.example"]
 
 
+def test_traefik_carries_what_services_answer_and_the_gateway_the_rest(render: Render) -> None:
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in render("forward-auth")}
+    services, rest = objects["Ingress", "academy-gateway-services"], objects["Ingress", "academy-gateway"]
+    [rule] = services["spec"]["rules"]
+    backends = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+    assert backends["/api/auth"] == "academy-user"
+    assert backends["/api/courses"] == "academy-course"
+    assert backends["/api/notifications"] == "academy-notification"
+    assert all(path.startswith("/api/") for path in backends)
+    [everything] = rest["spec"]["rules"][0]["http"]["paths"]
+    assert (everything["path"], everything["backend"]["service"]["name"]) == ("/", "academy-gateway")
+    for part in ("ingressClassName", "tls"):
+        assert services["spec"][part] == rest["spec"][part]
+    assert rule["host"] == rest["spec"]["rules"][0]["host"] == "academy.example"
+
+
+def test_every_guarded_request_passes_both_middlewares_after_those_that_the_values_name(render: Render) -> None:
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in render("forward-auth")}
+    annotations = objects["Ingress", "academy-gateway-services"]["metadata"]["annotations"]
+    assert annotations == {
+        "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",
+        "traefik.ingress.kubernetes.io/router.middlewares": "edge-compress@kubernetescrd,"
+        "smartcourse-academy-gateway-clean@kubernetescrd,smartcourse-academy-gateway-decide@kubernetescrd",
+    }
+    asked = objects["Middleware", "academy-gateway-decide"]["spec"]["forwardAuth"]
+    assert asked["address"] == "http://academy-gateway.smartcourse.svc:8010/forward"
+    assert {"Authorization", "Cookie", "X-User-ID", "X-Gateway-Signature"} <= set(asked["authResponseHeaders"])
+    cleaned = objects["Middleware", "academy-gateway-clean"]["spec"]["headers"]["customRequestHeaders"]
+    assert cleaned["X-Forwarded-Uri"] == cleaned["X-Forwarded-Method"] == ""
+
+
+def test_the_gateway_answers_other_data_planes_only_where_one_asks(render: Render) -> None:
+    def answering(case: str) -> tuple[set[str], set[int], set[int]]:
+        objects = {(each["kind"], each["metadata"]["name"]): each for each in render(case)}
+        containers = objects["Deployment", "academy-gateway"]["spec"]["template"]["spec"]["containers"]
+        told = {c["name"] for c in containers for e in c["env"] if e["name"] == "GATEWAY_FORWARD_AUTH_LISTEN"}
+        own = {port["containerPort"] for c in containers for port in c["ports"]}
+        return told, own, {port["port"] for port in objects["Service", "academy-gateway"]["spec"]["ports"]}
+
+    assert answering("forward-auth") == ({"nginx", "decide"}, {8000, 8010, 9090}, {8000, 8010, 9090})
+    assert answering("minimal") == (set(), {8000, 9090}, {8000, 9090})
+    assert not names(render("minimal"), "Middleware")
+
+
+def test_a_data_plane_that_asks_needs_an_ingress(helm: Helm, charts: Path) -> None:
+    values = str(charts / "smartcourse/ci/httproute-values.yaml")
+    done = helm("template", "a", str(charts / "smartcourse"), "-f", values, "--set", "global.forwardAuth.enabled=true")
+    assert done.returncode != 0
+    assert "needs route.kind Ingress" in done.stderr
+
+
 def test_charts_copied_elsewhere_with_their_links_render_the_same(helm: Helm, charts: Path, tmp_path: Path) -> None:
     """As the operator's image has them: the charts, and beside them what their links lead to."""
     shutil.copytree(charts, tmp_path / "charts", symlinks=True)

@@ -42,6 +42,8 @@ Helm = Callable[..., subprocess.CompletedProcess[str]]
             r"global.telemetry.serviceMonitorLabels.smartcourse\.io/phase=x",
             "invalid propertyName 'smartcourse.io/phase'",
         ),
+        ("global.forwardAuth.enabled=maybe", "/global/forwardAuth/enabled"),
+        ("global.forwardAuth.dataPlane[0]=traefik", "/global/forwardAuth/dataPlane/0"),
         ("global.publicUrl=academy.example", "/global/publicUrl"),
         ("route.kind=Gateway", "/route/kind"),
         ("route.kind=HTTPRoute", "missing property 'name'"),

@@ -68,16 +68,20 @@ def test_a_registry_that_does_not_answer_has_nothing(monkeypatch: pytest.MonkeyP
     assert not registry.has("smartcourse.local/operator:abc")
 
 
-def test_the_definition_of_service_monitor_comes_out_of_its_own_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("wanted", "kind"), [(definitions.SERVICE_MONITOR, "ServiceMonitor"), (definitions.TRAEFIK, "Middleware")]
+)
+def test_definitions_of_others_come_out_of_their_own_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: definitions.Definitions, kind: str
 ) -> None:
     monkeypatch.setattr(definitions, "CACHE", tmp_path)
-    (step,) = definitions.steps()
+    (step,) = definitions.steps(wanted)
     assert not step.is_done()
     step.action(Log(tmp_path / "log"))
     assert step.is_done()
-    found = yaml.safe_load(definitions.service_monitor().read_text(encoding="utf-8"))
-    assert (found["kind"], found["spec"]["names"]["kind"]) == ("CustomResourceDefinition", "ServiceMonitor")
+    found = [each for each in yaml.safe_load_all(wanted.path.read_text(encoding="utf-8")) if each]
+    assert {each["kind"] for each in found} == {"CustomResourceDefinition"}
+    assert kind in {each["spec"]["names"]["kind"] for each in found}
 
 
 def test_the_runtime_wrapper_passes_its_own_tests() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from smartcourse_dev import pins
+from smartcourse_dev import catalogue, pins
+from smartcourse_dev.settings import OFFLINE, ROOT
 
 CONSTRAINTS = """\
 anyio==4.0 \\
@@ -51,3 +52,9 @@ def test_hashes_travel_with_the_pin() -> None:
 def test_an_unknown_member_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="smartcourse-nobody"):
         names("smartcourse-nobody")
+
+
+def test_traefik_is_tested_in_the_version_that_clusters_run() -> None:
+    pinned = (OFFLINE / "images" / "traefik" / "requirements.txt").read_text(encoding="utf-8").split()[0]
+    assert f"{pinned} \\\n" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert catalogue.IMAGES["traefik"].upstream.endswith(f":v{pinned.partition('==')[2]}")

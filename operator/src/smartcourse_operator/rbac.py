@@ -32,6 +32,7 @@ CLUSTER_RULES = [
     rule("policy", ["poddisruptionbudgets"], MANAGED),
     rule("autoscaling", ["horizontalpodautoscalers"], MANAGED),
     rule("gateway.networking.k8s.io", ["httproutes"], MANAGED),
+    rule("traefik.io", ["middlewares"], MANAGED),
     rule("monitoring.coreos.com", ["servicemonitors"], MANAGED),
     rule("", ["secrets"], ["create", "delete", "get", "patch"]),
     rule("", ["persistentvolumeclaims"], ["delete", "get", "list"]),

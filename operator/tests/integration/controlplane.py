@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 OPERATOR_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator"
+TRAEFIK_USER = "system:serviceaccount:traefik:traefik"
 START_SECONDS = 90
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -51,7 +52,7 @@ class ControlPlane:
     directory: Path
     port: int = field(default_factory=free_port)
     tokens: dict[str, str] = field(
-        default_factory=lambda: {"admin": secrets.token_hex(16), "operator": secrets.token_hex(16)}
+        default_factory=lambda: {user: secrets.token_hex(16) for user in ("admin", "operator", "traefik")}
     )
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -102,7 +103,8 @@ class ControlPlane:
         return client
 
     def _write_files(self) -> None:
-        lines = [f"{self.tokens['admin']},admin,1,system:masters", f"{self.tokens['operator']},{OPERATOR_USER},2"]
+        lines = [f"{self.tokens['admin']},admin,1,system:masters", f"{self.tokens['operator']},{OPERATOR_USER},2",
+                 f"{self.tokens['traefik']},{TRAEFIK_USER},3"]  # fmt: skip
         (self.directory / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (self.directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY), encoding="utf-8")
         key = str(self.directory / "accounts.key")

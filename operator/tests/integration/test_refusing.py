@@ -46,6 +46,13 @@ def read(path: Path) -> list[dict[str, Any]]:
         ({"route": {"proxyProtocol": True, "trustedProxies": ["10.0.0.0/8"]}}, "proxyProtocol cannot be used"),
         ({"services": {"gateway": {"tlsSecretName": "not a name"}}}, "spec.services.gateway.tlsSecretName"),
         ({"limits": {"heavyPerMinute": 0}}, "spec.limits.heavyPerMinute"),
+        ({"route": {"mode": "sideways"}}, "spec.route.mode"),
+        (
+            {"route": {"mode": "forwardAuth", "kind": "HTTPRoute", "parentRef": {"name": "public"}}},
+            "mode forwardAuth is for kind Ingress only",
+        ),
+        ({"route": {"mode": "forwardAuth", "className": "nginx"}}, "needs a className of Traefik's"),
+        ({"route": {"dataPlaneNamespace": "No Namespace"}}, "spec.route.dataPlaneNamespace"),
         ({"auth": {"accessTokenMinutes": 0}}, "spec.auth.accessTokenMinutes"),
         ({"auth": {"accessTokenMinutes": 1440, "refreshTokenDays": 1}}, "accessTokenMinutes"),
         ({"auth": {"refreshTokenDays": 0}}, "spec.auth.refreshTokenDays"),

@@ -28,7 +28,7 @@ def essence(children: list[Document]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "boundary", [phase.value for phase in ESSENTIAL if phase is not Phase.ROUTE]
+    "boundary", [phase.value for phase in ESSENTIAL if phase not in (Phase.ROUTE, Phase.FORWARD_AUTH)]
 )  # done when applied
 async def test_an_operator_killed_at_a_phase_boundary_ends_in_the_same_state(
     make_operator: MakeOperator, platform: Platform, machinery: Machinery, boundary: str

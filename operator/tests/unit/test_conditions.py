@@ -17,7 +17,9 @@ from smartcourse_operator.core.volumes import Volume, missing_data
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KINDS = {"datastores": "StatefulSet", "provision": "Job", "migrations": "Job", "services": "Deployment",
-         "gateway": "Deployment", "route": "Ingress", "seed": "Job", "monitoring": "ServiceMonitor"}  # fmt: skip
+         "gateway": "Deployment", "route": "Ingress", "forwardAuth": "Middleware", "seed": "Job",
+         "monitoring": "ServiceMonitor"}  # fmt: skip
+ASKED_FOR = ("forwardAuth", "monitoring")
 
 
 def document(phase: str) -> dict[str, Any]:
@@ -25,8 +27,8 @@ def document(phase: str) -> dict[str, Any]:
 
 
 def board(**states: State) -> Board:
-    """Return a board of all phases; of monitoring, which has to be asked for, only if it has a state."""
-    phases = [phase for phase in KINDS if phase != "monitoring" or phase in states]
+    """Return a board of all phases; of those that have to be asked for, only if they have a state."""
+    phases = [phase for phase in KINDS if phase not in ASKED_FOR or phase in states]
     made = Board.of(document(phase) for phase in phases)
     made.states = {Reference(KINDS[phase], f"a-{phase}"): states.get(phase, DONE) for phase in phases}
     return made
@@ -61,6 +63,21 @@ def test_monitors_that_the_cluster_does_not_know_are_told_and_hold_nothing_up() 
     assert told["MonitoringReady"] == ("False", "KindUnknown")
     assert (told["Ready"][0], told["Degraded"][0]) == ("True", "False")
     assert conditions.phase_of(findings) is Phase.READY
+
+
+def test_middlewares_that_the_cluster_does_not_know_are_the_routes_trouble() -> None:
+    unknown = readiness.unknown_kind(Reference("Middleware", "a-forwardAuth"), "traefik.io/v1alpha1")
+    findings = Findings(board=board(forwardAuth=unknown))
+    told = found(findings)
+    assert told["RouteReady"] == told["Ready"] == ("False", "KindUnknown")
+    assert told["ServicesReady"][0] == told["Degraded"][0] == "True"
+    assert "Middleware of traefik.io/v1alpha1" in unknown.message
+
+
+def test_the_other_door_waits_for_the_gateway_and_the_route_through_the_gateway_does_not() -> None:
+    states = board(gateway=readiness.waiting("soon"), forwardAuth=readiness.waiting("later"))
+    assert states.may_begin(Phase.ROUTE)
+    assert not states.may_begin(Phase.FORWARD_AUTH)
 
 
 def test_the_condition_of_monitors_goes_when_they_are_no_longer_asked_for() -> None:

@@ -110,10 +110,21 @@ def test_mail_push_events_and_monitoring_reach_the_chart_as_they_are_asked_for()
     }  # fmt: skip
 
 
+def test_the_mode_of_the_route_reaches_the_chart_with_who_may_ask() -> None:
+    spec = SmartCourseSpec.model_validate({"route": {"mode": "forwardAuth", "dataPlaneNamespace": "edge"}})
+    made = values.chart_values(
+        spec, images={}, image_pull_policy="Never", secret_hashes={}, has_kafka_ca=False, public_url="http://localhost"
+    )
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}
+    assert made["global"]["forwardAuth"] == {"enabled": True, "dataPlane": [peer]}
+    assert made["route"] == {"kind": "Ingress", "className": "traefik"}
+
+
 def test_what_nobody_asked_for_is_off() -> None:
     made = chart_globals(SmartCourseSpec())
     assert made["secretNames"] == {}
     assert made["events"]["broker"] == "redis"
+    assert made["forwardAuth"]["enabled"] is False
     assert made["telemetry"] == {"otlpEndpoint": "", "serviceMonitors": False, "serviceMonitorLabels": {}}
 
 

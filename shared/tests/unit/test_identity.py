@@ -32,6 +32,15 @@ async def test_a_signed_user_gets_in(direct: httpx.AsyncClient, headers: dict[st
     assert answer.json() == {"user_id": 7, "role": "student", "session_id": "s1"}
 
 
+async def test_head_is_answered_from_get_and_signed_for_itself(
+    direct: httpx.AsyncClient, key: str, clock: FixedClock, headers: dict[str, str]
+) -> None:
+    moment = int(clock.now().timestamp())
+    own = signed_headers(key, method="HEAD", target=TARGET, user_id=7, role=Role.STUDENT, time=moment)
+    assert (await direct.head(TARGET, headers=own)).status_code == 200
+    assert (await direct.head(TARGET, headers=headers)).status_code == 401, "that one is for GET"
+
+
 async def test_a_signed_anonymous_request_gets_in_as_nobody(client) -> None:
     answer = await client().get(TARGET)
     assert answer.json() == {"user_id": None, "role": "anonymous", "session_id": None}

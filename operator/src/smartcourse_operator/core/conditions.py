@@ -13,7 +13,7 @@ GROUPS = (
     (ConditionType.DATABASES_READY, (Phase.DATASTORES, Phase.PROVISION), "DatabasesServe", "The databases serve."),
     (ConditionType.SCHEMA_MIGRATED, (Phase.MIGRATIONS,), "SchemaCurrent", "The schema is at this version's revision."),
     (ConditionType.SERVICES_READY, (Phase.SERVICES, Phase.GATEWAY), "ServicesServe", "Services and gateway serve."),
-    (ConditionType.ROUTE_READY, (Phase.ROUTE,), "RouteApplied", "The route to the gateway is in place."),
+    (ConditionType.ROUTE_READY, (Phase.ROUTE, Phase.FORWARD_AUTH), "RouteApplied", "The route is in place."),
     (ConditionType.MONITORING_READY, (Phase.MONITORING,), "MonitorsApplied", "The ServiceMonitors are in place."),
 )
 OPTIONAL = frozenset({ConditionType.MONITORING_READY})

@@ -42,14 +42,15 @@ NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+MIDDLEWARE = Kind("traefik.io/v1alpha1", "Middleware", "middlewares")
 SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors")
 
 MANAGED = (
     DEPLOYMENT, STATEFUL_SET, JOB, SERVICE, CONFIG_MAP, SERVICE_ACCOUNT, INGRESS, NETWORK_POLICY, DISRUPTION_BUDGET,
-    AUTOSCALER, HTTP_ROUTE, SERVICE_MONITOR,
+    AUTOSCALER, HTTP_ROUTE, MIDDLEWARE, SERVICE_MONITOR,
 )  # fmt: skip
 """What the charts may render: the operator watches, repairs and removes these."""
-EXTENSIONS = frozenset({HTTP_ROUTE, SERVICE_MONITOR})
+EXTENSIONS = frozenset({HTTP_ROUTE, MIDDLEWARE, SERVICE_MONITOR})
 """Kinds among them that a cluster has only if somebody installed them."""
 
 SMART_COURSE = Kind(names.API_VERSION, names.KIND, names.PLURAL)

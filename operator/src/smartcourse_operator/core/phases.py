@@ -10,8 +10,8 @@ from smartcourse_operator.core.readiness import PROGRESSING, Progress, State, wa
 from smartcourse_operator.core.status import Phase
 
 ORDER = (
-    Phase.DATASTORES, Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE, Phase.SEED,
-    Phase.MONITORING,
+    Phase.DATASTORES, Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE, Phase.FORWARD_AUTH,
+    Phase.SEED, Phase.MONITORING,
 )  # fmt: skip
 """The phases whose objects the charts render."""
 ESSENTIAL = tuple(phase for phase in ORDER if phase is not Phase.MONITORING)
@@ -25,6 +25,7 @@ REQUIRES = {
     Phase.SERVICES: Phase.MIGRATIONS,
     Phase.GATEWAY: Phase.MIGRATIONS,
     Phase.ROUTE: Phase.MIGRATIONS,
+    Phase.FORWARD_AUTH: Phase.GATEWAY,  # until it answers there, requests go through the gateway
     Phase.SEED: Phase.MIGRATIONS,
     Phase.MONITORING: Phase.MIGRATIONS,
 }

@@ -64,6 +64,11 @@ class RouteKind(StrEnum):
     HTTP_ROUTE = "HTTPRoute"
 
 
+class RouteMode(StrEnum):
+    GATEWAY = "gateway"
+    FORWARD_AUTH = "forwardAuth"
+
+
 class Broker(StrEnum):
     REDIS = "redis"
     KAFKA = "kafka"
@@ -217,11 +222,28 @@ class Route(Model):
                 "!self.proxyProtocol || self.kind != 'Ingress' || self.className != 'traefik'",
                 "proxyProtocol cannot be used with Traefik: it does not speak it to HTTP services",
             ),
+            ("self.mode != 'forwardAuth' || self.kind == 'Ingress'", "mode forwardAuth is for kind Ingress only"),
+            (
+                "self.mode != 'forwardAuth' || self.className == 'traefik' || self.className.startsWith('traefik-')",
+                "mode forwardAuth needs a className of Traefik's: traefik, or one that begins with traefik-",
+            ),
         )
     )
 
     kind: RouteKind = Field(RouteKind.INGRESS, description="The object that is made: Ingress or HTTPRoute.")
     class_name: str = Field("traefik", description="IngressClass of the Ingress.", min_length=1, max_length=253)
+    mode: RouteMode = Field(
+        RouteMode.GATEWAY,
+        description="gateway: every request goes through the gateway. forwardAuth: Traefik carries requests to the "
+        "services itself and asks the gateway about each (ForwardAuth).",
+    )
+    data_plane_namespace: str = Field(
+        "traefik",
+        pattern=rf"^{DNS_LABEL}$",
+        max_length=63,
+        description="For mode forwardAuth: the namespace of Traefik's pods, which alone may ask the gateway and reach "
+        "the services.",
+    )
     host: str | None = Field(
         None, pattern=HOST, max_length=253, description="Host name that is served; unset means any."
     )

@@ -20,6 +20,7 @@ class Phase(StrEnum):
     SERVICES = "services"
     GATEWAY = "gateway"
     ROUTE = "route"
+    FORWARD_AUTH = "forwardAuth"
     SEED = "seed"
     MONITORING = "monitoring"
     READY = "ready"

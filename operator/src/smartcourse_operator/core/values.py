@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from smartcourse_operator.core import names
-from smartcourse_operator.core.spec import Database, DatabaseMode, Model, Route, SmartCourseSpec
+from smartcourse_operator.core.spec import Database, DatabaseMode, Model, Route, RouteMode, SmartCourseSpec
 from smartcourse_operator.core.volumes import HOLDING_TRUTH
 
 Values = dict[str, Any]
@@ -59,11 +59,22 @@ def telemetry_values(spec: SmartCourseSpec) -> Values:
 
 ROUTE_OF_THE_GATEWAY = ("corsOrigins", "trustedProxies", "proxyProtocol")
 """What the spec says of the route and the gateway, not the route, has to carry out."""
+ROUTE_OF_THE_DOOR = ("mode", "dataPlaneNamespace")
 
 
 def gateway_values(spec: SmartCourseSpec) -> Values:
     route = {key: value for key, value in plain(spec.route).items() if key in ROUTE_OF_THE_GATEWAY}
     return {**plain(spec.services.gateway), **route, "limits": plain(spec.limits), "maintenance": spec.maintenance}
+
+
+def forward_auth_values(route: Route) -> Values:
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": route.data_plane_namespace}}
+    return {"enabled": route.mode is RouteMode.FORWARD_AUTH, "dataPlane": [{"namespaceSelector": namespace}]}
+
+
+def route_values(route: Route) -> Values:
+    elsewhere = (*ROUTE_OF_THE_GATEWAY, *ROUTE_OF_THE_DOOR)
+    return {key: value for key, value in plain(route).items() if key not in elsewhere}
 
 
 def chart_values(
@@ -92,11 +103,12 @@ def chart_values(
                 "secretHash": hashes["events"],
             },
             "telemetry": telemetry_values(spec),
+            "forwardAuth": forward_auth_values(spec.route),
         },
         **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
         **{service: plain(getattr(spec.services, service)) for service in names.SERVICES},
         "gateway": gateway_values(spec),
-        "route": {key: value for key, value in plain(spec.route).items() if key not in ROUTE_OF_THE_GATEWAY},
+        "route": route_values(spec.route),
         "seed": plain(spec.seed),
     }
 

@@ -24,6 +24,7 @@ from smartcourse_operator.core.objects import (
     UnexpectedObjectError,
     adopt,
     is_owned,
+    labels,
     reference,
 )
 from smartcourse_operator.core.phases import ORDER, Board
@@ -221,6 +222,7 @@ class Reconciler:
         mentioned = {Reference(entry.kind, entry.name) for entry in work.before.inventory}
         work.live = await self._observer.children(work.owner, mentioned | board.references())
         work.unknown = await self._observer.unknown(board.references())
+        await self._prune(work, board, Phase.FORWARD_AUTH)  # before the gateway stops answering there
         for phase in ORDER:
             documents = [d for d in board.rendered[phase] if board.may_begin(phase) or self._is_in_place(work, d)]
             for has_pods in (False, True):
@@ -280,11 +282,13 @@ class Reconciler:
         if pending:
             board.states.update(await self._observer.explain(work.owner, pending))
 
-    async def _prune(self, work: Work, board: Board) -> None:
-        """Remove what we own and no longer render."""
+    async def _prune(self, work: Work, board: Board, of_phase: Phase | None = None) -> None:
+        """Remove what we own and no longer render, of all phases or of one."""
         wanted, uid = board.references(), work.owner["metadata"]["uid"]
         for one, document in list(work.live.items()):
             if one in wanted or not is_owned(document, uid) or document["metadata"].get("deletionTimestamp"):
+                continue
+            if of_phase and labels(document).get(names.LABEL_PHASE) != of_phase:
                 continue
             log.info("removing", namespace=work.namespace, object=str(one), cause="no longer rendered")
             await self._cluster.delete(BY_NAME[one.kind], work.namespace, one.name)

@@ -18,8 +18,13 @@ from shared.config.settings import BaseServiceSettings, IdentitySettings, RedisS
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SERVICES: Final = ("user", "course", "notification")
 _LISTEN: Final = r"^(?:[0-9a-fA-F.:\[\]]+:)?\d{1,5}$"
+_HOST: Final = r"(?:[0-9.]+|\[[0-9a-fA-F:]+\])"
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 _LONGEST_ORIGIN: Final = 300
+
+
+def _parts(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class _Settings(BaseSettings):
@@ -36,11 +41,28 @@ class PlaceSettings(_Settings):
     """The decision process's unix socket; by default `decision.sock` in the run directory."""
     gateway_routes_dir: Path = Path("/app/gateway")
     """Holds `routes.json` and `openapi.json`, written by `python -m api_gateway.compile`."""
+    gateway_forward_auth_listen: str | None = Field(default=None, pattern=rf"^{_HOST}:\d{{1,5}}$")
+    """`host:port` where other data planes than nginx, which has the socket, ask for decisions; unset: none does."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Whose `X-Forwarded-For` and `X-Forwarded-Proto`, or PROXY header, is believed (comma-separated CIDRs)."""
 
     @property
     def socket_path(self) -> Path:
         """The decision process's unix socket."""
         return self.gateway_socket or self.gateway_run_dir / "decision.sock"
+
+    @property
+    def forward_auth_address(self) -> tuple[str, int] | None:
+        """Host and port of `gateway_forward_auth_listen`."""
+        if self.gateway_forward_auth_listen is None:
+            return None
+        host, _, port = self.gateway_forward_auth_listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _parts(value)
 
 
 class UpstreamSettings(_Settings):
@@ -76,8 +98,6 @@ class NginxSettings(PlaceSettings, UpstreamSettings):
     """Whether each connection begins with a PROXY header (version 1 or 2), believed from `trusted_proxies` alone."""
     gateway_probe_listen: str = Field(default="8081", pattern=_LISTEN)
     """With PROXY protocol: where health is told to those who don't speak it."""
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Whose `X-Forwarded-For` and `X-Forwarded-Proto`, or PROXY header, is believed (comma-separated CIDRs)."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins (comma-separated, exact) whose pages may read answers."""
     nginx_path: str = "nginx"
@@ -93,10 +113,10 @@ class NginxSettings(PlaceSettings, UpstreamSettings):
     gateway_drain_seconds: float = Field(default=25.0, ge=0)
     """How long requests in flight, and streams, may take after the order to stop or to read the configuration anew."""
 
-    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @field_validator("cors_origins", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _split_origins(cls, value: object) -> object:
+        return _parts(value)
 
     @field_validator("cors_origins")
     @classmethod

@@ -1,6 +1,10 @@
-"""The real gateway (nginx and the decision process) in front of real services, started for tests."""
+"""The real gateway (nginx and the decision process) in front of real services, started for tests.
+
+With GATEWAY_FORWARD_AUTH_LISTEN, real Traefik and Envoy can stand beside nginx: three doors with one decision behind.
+"""
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -17,16 +21,25 @@ from typing import Any
 
 import httpx
 import jwt
+import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from api_gateway.compile import compile_files
+from api_gateway.data_plane import envoy, traefik
+from api_gateway.data_plane.prefixes import prefixes
+from api_gateway.decision.forward import PATH
 from api_gateway.middleware.revocation import COMPLETE_GROUP, STREAM
+from api_gateway.routing import CompiledTable
 from shared.api_keys import ApiKey, new_api_key
 from shared.testing.processes import Process, free_port
 
 HERE = Path(__file__).parent
 SERVICES = ("user", "course", "notification")
+DOORS = ("nginx", "traefik", "envoy")
+"""nginx asks the decision over its unix socket; the other two over TCP."""
+only_nginx = pytest.mark.parametrize("gateway", ["nginx"], indirect=True)
+"""For a case about what nginx does itself: limits, time-outs, logs and errors of the other doors are their own."""
 INTEGER = {"in": "path", "name": "item_id", "required": True, "schema": {"type": "integer"}}
 TEXT = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 
@@ -92,19 +105,21 @@ class Gateway:
 
     redis_url: str
     extra: dict[str, str] = field(default_factory=dict)
+    door: str = "nginx"
+    """Which of them requests go through."""
 
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="smartcourse-gateway-"))
         self.run_dir = self.folder / "run"
         self.jwt_key, self.identity_key = secrets.token_hex(32), secrets.token_hex(32)
         self.port, self.metrics_port = free_port(), free_port()
+        self.nginx_port, self.decision_port = self.port, free_port()
         self.ports = {name: free_port() for name in SERVICES}
-        self.url = f"http://127.0.0.1:{self.port}"
         self.keys: dict[str, dict[str, Any]] = {}
         self._keys_file = self.folder / "keys.json"
         self._keys_file.write_text("{}")
         self.probe_url = ""
-        """Where `/healthz` is asked for, if not at `url`."""
+        """Where `/healthz` is asked for, if not at nginx's own port."""
         self.client = httpx.Client(base_url=self.url, timeout=15)
         self._processes: dict[str, Process] = {}
         sources = []
@@ -115,13 +130,17 @@ class Gateway:
         compile_files(sources, self.folder / "routes")
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
         urls = {f"{name.upper()}_SERVICE_URL": f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
         own = {
             "GATEWAY_RUN_DIR": str(self.run_dir),
             "GATEWAY_ROUTES_DIR": str(self.folder / "routes"),
-            "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
+            "GATEWAY_LISTEN": f"127.0.0.1:{self.nginx_port}",
             "METRICS_PORT": str(self.metrics_port),
             "REDIS_URL": self.redis_url,
             "JWT_SECRET_KEY": self.jwt_key,
@@ -148,7 +167,8 @@ class Gateway:
     def answers(self) -> bool:
         """Whether nginx answers. A connection says less: while nginx checks its configuration it listens already."""
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.probe_url or self.url}/healthz", timeout=1).status_code == 200
+            probe_url = self.probe_url or f"http://127.0.0.1:{self.nginx_port}"
+            return httpx.get(f"{probe_url}/healthz", timeout=1).status_code == 200
         return False
 
     def reload(self) -> None:
@@ -157,7 +177,66 @@ class Gateway:
 
     def start_decision(self) -> None:
         process = self._run("decision", [sys.executable, "-m", "api_gateway.decision"])
-        process.wait_until((self.run_dir / "decision.sock").exists)
+        process.wait_until(self.socket.exists)
+
+    @property
+    def socket(self) -> Path:
+        return self.run_dir / "decision.sock"
+
+    def start_doors(self) -> None:
+        """All there are, the decision behind them on TCP."""
+        self.extra |= {"GATEWAY_FORWARD_AUTH_LISTEN": f"127.0.0.1:{self.decision_port}"}
+        self.door_ports = {"nginx": self.nginx_port, "traefik": free_port(), "envoy": free_port()}
+        self.start()
+        self._start_traefik(self.door_ports["traefik"])
+        self._start_envoy(self.door_ports["envoy"])
+        for door in DOORS:
+            self.behind(door).until_open()
+
+    def behind(self, door: str) -> "Gateway":
+        """The same gateway, asked through that door."""
+        seen = copy.copy(self)
+        seen.door, seen.port = door, self.door_ports[door]
+        seen.client = httpx.Client(base_url=seen.url, timeout=15)
+        return seen
+
+    def until_open(self) -> None:
+        eventually(
+            lambda: self._answers_openly("/api/courses"), timeout_seconds=60, what=f"an answer through {self.door}"
+        )
+
+    def _answers_openly(self, path: str) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return self.client.get(path).status_code == 200
+        return False
+
+    def _start_traefik(self, port: int) -> None:
+        """The Middlewares that the chart renders, and a router for each of its Ingresses' paths."""
+        routes = CompiledTable.load(self.folder / "routes" / "routes.json").routes
+        chain = traefik.middlewares(f"http://127.0.0.1:{self.decision_port}{PATH}")
+        routers = {"rest": {"rule": "PathPrefix(`/`)", "service": "gateway"}}
+        for prefix, service in prefixes(routes).items():
+            rule = f"Path(`{prefix}`) || PathPrefix(`{prefix}/`)"
+            routers[prefix] = {"rule": rule, "service": service, "middlewares": list(chain)}
+        places = self.ports | {"gateway": self.nginx_port}
+        services = {name: _balanced(place) for name, place in places.items()}
+        dynamic = {"http": {"routers": routers, "middlewares": chain, "services": services}}
+        file = self.folder / "traefik.yaml"
+        file.write_text(json.dumps(dynamic))  # which is YAML too: Traefik reads no file that is called otherwise
+        static = [f"--entrypoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={file}"]
+        static += ["--entrypoints.web.forwardedheaders.trustedips=127.0.0.0/8", "--global.checknewversion=false"]
+        static += ["--global.sendanonymoususage=false", "--log.level=WARN", "--accesslog=true"]
+        self._run("traefik", [str(Path(sys.executable).with_name("traefik")), *static])
+
+    def _start_envoy(self, port: int) -> None:
+        """The example in docs/data-plane, but for names, addresses and routes."""
+        places = {**self.ports, "decision": self.decision_port, "gateway": self.nginx_port}
+        clusters = {name: ("127.0.0.1", place) for name, place in places.items()}
+        routes = CompiledTable.load(self.folder / "routes" / "routes.json").routes
+        file = self.folder / "envoy.json"
+        file.write_text(json.dumps(envoy.configuration(("127.0.0.1", port), clusters, routes, proxies=1)))
+        command = [str(Path(sys.executable).with_name("envoy")), "-c", str(file), "--concurrency", "1"]
+        self._run("envoy", [*command, "--log-level", "warning", "--use-dynamic-base-id"])
 
     def start_nginx(self, *program: str, **extra: str) -> None:
         process = self._run("nginx", [sys.executable, *(program or ("-m", "api_gateway.nginx"))], **extra)
@@ -269,6 +348,10 @@ class Gateway:
         process = Process(command, log=self.folder / f"{name}.log", environment=environment)
         self._processes[name] = process
         return process
+
+
+def _balanced(port: int) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:

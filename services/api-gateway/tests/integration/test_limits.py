@@ -1,4 +1,4 @@
-"""Rate limits, over one process and over several."""
+"""Rate limits, through each door, over one process and over several."""
 
 from __future__ import annotations
 
@@ -8,28 +8,39 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-from real_gateway import Gateway, problem
+from real_gateway import DOORS, Gateway, problem
 from redis.asyncio import Redis
 
 from api_gateway.middleware.rate_limit import Policy, RateLimiter
 from shared.testing.servers import RedisServer
 
+LIMITS = {
+    "RATE_LIMIT_DEFAULT_PER_MINUTE": "40",
+    "RATE_LIMIT_PUBLIC_PER_MINUTE": "25",
+    "RATE_LIMIT_LOGIN_PER_MINUTE": "10",
+    "RATE_LIMIT_HEAVY_PER_MINUTE": "8",
+    "TRUSTED_PROXIES": "127.0.0.1/32",
+}
+
 
 @pytest.fixture(scope="module")
-def strict(redis_server: RedisServer) -> Iterator[Gateway]:
-    limits = {
-        "RATE_LIMIT_DEFAULT_PER_MINUTE": "40",
-        "RATE_LIMIT_PUBLIC_PER_MINUTE": "25",
-        "RATE_LIMIT_LOGIN_PER_MINUTE": "10",
-        "RATE_LIMIT_HEAVY_PER_MINUTE": "8",
-        "TRUSTED_PROXIES": "127.0.0.1/32",
-    }
-    gateway = Gateway(redis_server.url, limits)
+def strict_doors(redis_server: RedisServer) -> Iterator[Gateway]:
+    gateway = Gateway(redis_server.url, dict(LIMITS))
     try:
-        gateway.start()
+        gateway.start_doors()
         yield gateway
     finally:
         gateway.close()
+
+
+@pytest.fixture(params=DOORS)
+def strict(strict_doors: Gateway, request: pytest.FixtureRequest) -> Gateway:
+    return strict_doors.behind(request.param)
+
+
+def own(gateway: Gateway, number: int) -> int:
+    """A number that no case asks with through another door: they count together."""
+    return number + 100 * DOORS.index(gateway.door)
 
 
 async def statuses(gateway: Gateway, count: int, method: str, path: str, headers: dict[str, str]) -> list[int]:
@@ -50,16 +61,16 @@ async def statuses(gateway: Gateway, count: int, method: str, path: str, headers
 async def test_exactly_the_limit_passes_of_many_parallel_requests(
     strict: Gateway, method: str, path: str, limit: int
 ) -> None:
-    address = f"203.0.113.{limit}"
+    address = f"203.0.113.{own(strict, limit) % 256}"
     headers = {"X-Forwarded-For": address}
     if path in ("/api/me", "/api/notifications/digest"):
-        headers |= strict.bearer(sub="1001")
+        headers |= strict.bearer(sub=str(own(strict, 1001)))
     answers = await statuses(strict, limit + 30, method, path, headers)
     assert (answers.count(200), answers.count(429)) == (limit, 30)
 
 
 async def test_a_limited_client_is_told_when_to_come_back_and_others_are_not_touched(strict: Gateway) -> None:
-    limited = strict.bearer(sub="1002")
+    limited = strict.bearer(sub=str(own(strict, 1002)))
     await statuses(strict, 45, "GET", "/api/me", limited)
     answer = strict.client.get("/api/me", headers=limited)
     document = problem(answer, 429)
@@ -67,11 +78,11 @@ async def test_a_limited_client_is_told_when_to_come_back_and_others_are_not_tou
     assert 1 <= int(answer.headers["retry-after"]) <= 66
     assert answer.headers["ratelimit-policy"] == '"user";q=40;w=60'
     assert answer.headers["ratelimit"].startswith('"user";r=0;t=')
-    assert strict.client.get("/api/me", headers=strict.bearer(sub="1003")).status_code == 200
+    assert strict.client.get("/api/me", headers=strict.bearer(sub=str(own(strict, 1003)))).status_code == 200
 
 
 async def test_what_costs_much_is_counted_apart(strict: Gateway) -> None:
-    user = strict.bearer(sub="1004")
+    user = strict.bearer(sub=str(own(strict, 1004)))
     assert (await statuses(strict, 9, "POST", "/api/notifications/digest", user)).count(429) == 1
     answer = strict.client.post("/api/notifications/digest", headers=user)
     assert answer.headers["ratelimit-policy"] == '"heavy";q=8;w=60'
@@ -83,7 +94,9 @@ async def test_what_costs_much_is_counted_apart(strict: Gateway) -> None:
 
 async def test_a_client_cannot_choose_its_address(strict: Gateway) -> None:
     answers = [
-        strict.client.get("/api/courses", headers={"X-Forwarded-For": f"10.9.8.{i}, 198.51.100.7"}).status_code
+        strict.client.get(
+            "/api/courses", headers={"X-Forwarded-For": f"10.9.8.{i}, 198.51.100.{own(strict, 7) % 256}"}
+        ).status_code
         for i in range(26)
     ]
     assert answers[-1] == 429
@@ -91,10 +104,19 @@ async def test_a_client_cannot_choose_its_address(strict: Gateway) -> None:
 
 async def test_addresses_of_one_ipv6_network_share_a_limit(strict: Gateway) -> None:
     answers = [
-        strict.client.get("/api/courses", headers={"X-Forwarded-For": f"2001:db8::{i:x}"}).status_code
+        strict.client.get(
+            "/api/courses", headers={"X-Forwarded-For": f"2001:db8:0:{own(strict, 1)}::{i:x}"}
+        ).status_code
         for i in range(1, 27)
     ]
     assert answers[-1] == 429
+
+
+async def test_a_limit_holds_over_all_doors_together(strict_doors: Gateway) -> None:
+    bearer = strict_doors.bearer(sub="1500")
+    through = [statuses(strict_doors.behind(door), 25, "GET", "/api/me", bearer) for door in DOORS]
+    answers = [status for each in await asyncio.gather(*through) for status in each]
+    assert (answers.count(200), answers.count(429)) == (40, 35)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What travels: targets, bodies, and requests that no client library would send."""
+"""What travels: targets, bodies, and requests that no client library would send, through each door."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from real_gateway import UPLOAD_LIMIT, Gateway, problem
+from real_gateway import UPLOAD_LIMIT, Gateway, only_nginx, problem
+
+from api_gateway.target import is_canonical
 
 
 def status_of(answer: bytes) -> int:
@@ -27,7 +29,7 @@ def ask(gateway: Gateway, target: str, *lines: str) -> tuple[int, bytes]:
     "target",
     [
         "/api/courses?q=a%20b&x=1",
-        "/api/courses?q=%2e%2e%2f&redirect=//x/../y;z",
+        "/api/courses?q=%2e%2e%2f&redirect=//x/../y",
         "/api/courses?",
         "/api/courses?a?b",
         "/api/courses/17?x=%C3%A9",
@@ -39,6 +41,13 @@ def test_the_signature_covers_the_bytes_that_the_service_gets(gateway: Gateway, 
     status, body = ask(gateway, target)
     assert status == 200
     assert json.loads(body)["target"].rstrip("?") == target.rstrip("?")
+
+
+def test_a_semicolon_in_a_query_is_read_alike_by_all(gateway: Gateway) -> None:
+    """Traefik writes `&` in its place, before anything is asked."""
+    status, body = ask(gateway, "/api/courses?a=1;b=2")
+    expected = "/api/courses?a=1&b=2" if gateway.door == "traefik" else "/api/courses?a=1;b=2"
+    assert (status, json.loads(body)["target"]) == (200, expected)
 
 
 @pytest.mark.parametrize("part", ["a", "%C3%A9", "[a]", "a%20"])
@@ -101,7 +110,11 @@ def test_the_absolute_form_is_judged_by_its_path(gateway: Gateway) -> None:
     ],
 )
 def test_a_target_that_two_readers_could_read_differently_is_400(gateway: Gateway, target: str) -> None:
+    """Or, at a door that cleans a target before anything is asked, it is the clean one that is judged and arrives."""
     status, body = ask(gateway, target, f"Authorization: Bearer {gateway.token(role='admin')}")
+    if gateway.door != "nginx":
+        assert status in (400, 404) or (status == 200 and is_canonical(json.loads(body)["target"]))
+        return
     assert status in (400, 404) if target in ("/api/me%3b", "/api/courses%20/_problem/400") else status == 400
     document = json.loads(body)
     assert {"type", "title", "status", "detail", "instance", "trace_id"} <= document.keys()
@@ -112,22 +125,37 @@ def test_a_path_that_only_resembles_a_route_is_404(gateway: Gateway, path: str) 
     assert ask(gateway, path)[0] in (400, 404)
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        b"GET /api/me HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"GET /api/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nAuthorization: Bearer y\r\n\r\n",
-        b"GET /api/me HTTP/1.1\r\nHost: a\r\nX-User-ID : 1\r\n\r\n",
-        b"GET /api/me HTTP/1.1\r\nHost: a\r\n X-User-ID: 1\r\n\r\n",
-        b"GET /api/me HTTP/1.1\r\n\r\n",
-        b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"GET /api/me HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
-        b"GET /api/me?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"nonsense\r\n\r\n",
-    ],
+BROKEN = [
+    b"GET /api/me HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /api/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nAuthorization: Bearer y\r\n\r\n",
+    b"GET /api/me HTTP/1.1\r\nHost: a\r\nX-User-ID : 1\r\n\r\n",
+    b"GET /api/me HTTP/1.1\r\nHost: a\r\n X-User-ID: 1\r\n\r\n",
+    b"GET /api/me HTTP/1.1\r\n\r\n",
+    b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    b"nonsense\r\n\r\n",
+]
+BOTH_LENGTHS = (
+    b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 )
-def test_requests_that_break_the_protocol_are_refused_as_problems(gateway: Gateway, request_: bytes) -> None:
+TOO_LONG = [
+    b"GET /api/me HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
+    b"GET /api/me?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", BROKEN)
+def test_requests_that_break_the_protocol_are_refused(gateway: Gateway, request_: bytes) -> None:
+    answer = gateway.raw(request_, timeout_seconds=2)
+    if gateway.door == "traefik" and request_.startswith(b"nonsense"):
+        assert answer == b"", "it hangs up"
+        return
+    assert status_of(answer) in (400, 401), answer[:300]
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@only_nginx
+@pytest.mark.parametrize("request_", [*BROKEN, BOTH_LENGTHS, *TOO_LONG])
+def test_nginx_refuses_what_breaks_the_protocol_with_problems(gateway: Gateway, request_: bytes) -> None:
     answer = gateway.raw(request_, timeout_seconds=2)
     assert status_of(answer) in (400, 414, 431), answer[:300]
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -137,31 +165,46 @@ def test_requests_that_break_the_protocol_are_refused_as_problems(gateway: Gatew
     assert b"nginx/" not in head
 
 
+def test_two_ways_to_tell_a_bodys_length_are_refused_or_read_in_one_way_by_all(gateway: Gateway) -> None:
+    """RFC 9112, 6.3: chunks go before Content-Length. Traefik takes it at that and sends one length on."""
+    smuggled = b"GET /api/users HTTP/1.1\r\nHost: a\r\n\r\n"
+    answer = gateway.raw(BOTH_LENGTHS + smuggled, timeout_seconds=2)
+    if gateway.door == "traefik":
+        first, second = answer.split(b"HTTP/1.1 ")[1:]
+        assert (first[:3], second[:3]) == (b"200", b"401"), answer
+        assert json.loads(first.partition(b"\r\n\r\n")[2])["body_bytes"] == 0
+    else:
+        assert status_of(answer) == 400
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_http_0_9_is_not_answered(gateway: Gateway) -> None:
-    assert gateway.raw(b"GET /api/courses\r\n", timeout_seconds=1) == b""
+    answer = gateway.raw(b"GET /api/courses\r\n", timeout_seconds=1)
+    assert answer == b"" or status_of(answer) >= 400
 
 
-def test_bodies_arrive_whole_and_too_large_ones_are_413(gateway: Gateway) -> None:
+def test_bodies_arrive_whole(gateway: Gateway) -> None:
     limit = 1_048_576
     headers = gateway.bearer()
     assert gateway.client.put("/api/me", content=b"x" * limit, headers=headers).json()["body_bytes"] == limit
     chunks = (b"x" * 1000 for _ in range(700))
     assert gateway.client.put("/api/me", content=chunks, headers=headers).json()["body_bytes"] == 700_000
-    problem(gateway.client.put("/api/me", content=b"x" * (limit + 1), headers=headers), 413)
-
-
-def test_a_route_may_take_larger_bodies_than_the_others(gateway: Gateway) -> None:
-    headers, path = gateway.bearer(), "/api/lessons/7/files?x=1"
+    path = "/api/lessons/7/files?x=1"
     answer = gateway.client.post(path, content=b"x" * UPLOAD_LIMIT, headers=headers).json()
     assert (answer["body_bytes"], answer["target"], answer["user_id"]) == (UPLOAD_LIMIT, path, 7)
+    assert problem(gateway.client.post(path, content=b"x" * 2_000_000), 401)
+
+
+@only_nginx
+def test_a_route_may_take_larger_bodies_than_the_others_and_too_large_ones_are_413(gateway: Gateway) -> None:
+    headers, path = gateway.bearer(), "/api/lessons/7/files?x=1"
     chunks = (b"x" * 10_000 for _ in range(500))
     assert gateway.client.post(path, content=chunks, headers=headers).json()["body_bytes"] == 5_000_000
     refused = problem(gateway.client.post(path, content=b"x" * (UPLOAD_LIMIT + 1), headers=headers), 413)
     assert refused["detail"] == f"The body is larger than {UPLOAD_LIMIT} bytes."
-    assert problem(gateway.client.post(path, content=b"x" * 2_000_000), 401)
     slow = gateway.client.post(f"{path}&slow", content=b"x" * 2_000_000, headers=headers)
     assert problem(slow, 504)
-    other = problem(gateway.client.put("/api/me", content=b"x" * 2_000_000, headers=headers), 413)
+    other = problem(gateway.client.put("/api/me", content=b"x" * 1_048_577, headers=headers), 413)
     assert other["detail"] == "The body is larger than 1048576 bytes."
 
 
@@ -177,6 +220,7 @@ def _target(link: Path) -> str:
     return ""
 
 
+@only_nginx
 @pytest.mark.parametrize(("target", "is_collected"), [("PUT /api/me", True), ("POST /api/lessons/7/files", False)])
 def test_a_large_upload_is_not_collected_on_disk(gateway: Gateway, target: str, is_collected: bool) -> None:
     head = f"{target} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nAuthorization: Bearer {gateway.token()}\r\n\r\n"
@@ -188,6 +232,7 @@ def test_a_large_upload_is_not_collected_on_disk(gateway: Gateway, target: str, 
         assert b" 200 " in connection.recv(65536)
 
 
+@only_nginx
 def test_what_a_service_answers_before_it_has_read_a_body_is_not_lost(gateway: Gateway) -> None:
     headers, path = gateway.bearer(), "/api/lessons/7/files?early=1"
     for size in (100_000, 1_000_000, 10_000_000) * 10:

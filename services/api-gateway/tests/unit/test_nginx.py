@@ -166,6 +166,8 @@ def test_a_path_that_could_escape_into_the_configuration_is_refused(tmp_path: Pa
         {"trusted_proxies": "everybody"},
         {"gateway_listen": "8000; evil"},
         {"gateway_proxy_protocol": "true"},
+        {"gateway_forward_auth_listen": "8010"},
+        {"gateway_forward_auth_listen": "decide:8010"},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, wrong: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Serve decisions on a unix socket until told to stop: `python -m api_gateway.decision`."""
+"""Serve decisions until told to stop: `python -m api_gateway.decision`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from api_gateway.config import DecisionSettings
+from api_gateway.decision.forward import ForwardDoor
 from api_gateway.decision.parts import build
 from api_gateway.decision.server import Connection
 from shared.config.settings import load
@@ -45,12 +46,21 @@ async def _serve(settings: DecisionSettings) -> None:
         application = await build(settings, stack)
         connections: set[Connection] = set()
         path = _place(settings)
-        server = await loop.create_unix_server(
-            lambda: Connection(application, connections), path=str(path), backlog=_BACKLOG
-        )
+        servers = [
+            await loop.create_unix_server(
+                lambda: Connection(application, connections), path=str(path), backlog=_BACKLOG
+            )
+        ]
         path.chmod(0o660)
+        if settings.forward_auth_address is not None:
+            door = ForwardDoor(application, settings.trusted_proxies)
+            host, port = settings.forward_auth_address
+            servers.append(
+                await loop.create_server(lambda: Connection(door, connections), host, port, backlog=_BACKLOG)
+            )
         await stopped.wait()
-        server.close()
+        for server in servers:
+            server.close()
         ending = [connection.end() for connection in list(connections)]
         if asked := [answer for answer in ending if answer is not None]:
             await asyncio.wait(asked, timeout=_LAST_ANSWERS_SECONDS)

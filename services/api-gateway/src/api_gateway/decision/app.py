@@ -1,14 +1,14 @@
-"""What the decision process answers: `/decide`, which nginx asks about every request, and `/health`.
+"""What the decision process answers: `/decide`, which nginx asks about every request, `/health`, and other data planes.
 
 nginx's `auth_request` understands 2xx, 401 and 403 only, so a refusal is a 403 whose headers carry the real status and
-the problem document; nginx answers the client with those.
+the problem document; nginx answers the client with those. What other data planes are told: `forward.py`.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -20,60 +20,84 @@ from api_gateway.decision.server import Answer, Request, response
 from api_gateway.decision.tracing import DecisionSpans, describe
 from api_gateway.middleware.rate_limit import Verdict
 from api_gateway.problem import Problem
+from shared.identity import ROLE_HEADER, SESSION_HEADER, SIGNATURE_HEADER, TIME_HEADER, USER_HEADER
 from shared.telemetry.tracing import traceparent_of
 
 _JSON: Final = "Content-Type: application/json\r\n"
+_FAILED: Final = Problem(problem.UNAVAILABLE, "The gateway could not decide.", {"Retry-After": "2"})
 _logger = structlog.get_logger(__name__)
 
 
+class Form(Protocol):
+    """How a data plane is told of a decision. `traceparent` is the decision's span, "" where none is made."""
+
+    def admit(self, admission: Admission, traceparent: str) -> bytes:
+        """The request may pass, with this identity."""
+        ...
+
+    def refuse(self, answer: Problem, text: str, verdict: Verdict | None, traceparent: str) -> bytes:
+        """It may not; `text` is the problem document."""
+        ...
+
+
+class Question(NamedTuple):
+    """What a data plane asks, and how it wants to be answered."""
+
+    ask: Ask
+    trace_id: str
+    client_traceparent: str
+    form: Form
+
+
 class DecisionApp:
-    """Answers requests of nginx's."""
+    """Answers nginx when called, and other data planes by `judge`."""
 
     def __init__(self, decider: Decider, health: ServiceHealth, spans: DecisionSpans | None) -> None:
         """Answer by `decider` and `health`; `spans` is None where none are exported."""
         self._decider, self._health, self._spans = decider, health, spans
 
     def __call__(self, request: Request) -> Answer:
-        """Answer one request, at once if memory alone can tell."""
+        """Answer one request of nginx's, at once if memory alone can tell."""
         if request.target == b"/decide":
-            return self._decide(request) if self._spans is None else self._decide_traced(self._spans, request)
+            return self.judge(_asked_by_nginx(request))
         if request.target == b"/health":
             return self._report_health()
         return response(404)
 
-    def _decide(self, request: Request) -> Answer:
+    def judge(self, question: Question) -> Answer:
+        """Decide, at once if memory alone can tell."""
+        if self._spans is not None:
+            return self._judge_traced(self._spans, question)
         started = time.perf_counter()
-        ask = _ask(request)
         try:
-            admission = self._decider.decide_now(ask)
+            admission = self._decider.decide_now(question.ask)
         except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
-            return _refused(error, request, ask, started)
-        return self._decide_later(request, ask, started) if admission is None else _admitted(admission, started)
+            return _refused(error, question, started)
+        return self._judge_later(question, started) if admission is None else _admitted(admission, question, started)
 
-    async def _decide_later(self, request: Request, ask: Ask, started: float, more: str = "") -> bytes:
+    async def _judge_later(self, question: Question, started: float) -> bytes:
         try:
-            admission = await self._decider.decide(ask)
+            admission = await self._decider.decide(question.ask)
         except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
-            return _refused(error, request, ask, started, more)
-        return _admitted(admission, started, more)
+            return _refused(error, question, started)
+        return _admitted(admission, question, started)
 
-    async def _decide_traced(self, spans: DecisionSpans, request: Request) -> bytes:
-        started, ask = time.perf_counter(), _ask(request)
+    async def _judge_traced(self, spans: DecisionSpans, question: Question) -> bytes:
+        started, ask = time.perf_counter(), question.ask
         with spans.span(
             method=ask.method,
             target=ask.target,
-            traceparent=request.get(b"x-client-traceparent"),
-            trace_id=request.get(b"x-trace-id"),
+            traceparent=question.client_traceparent,
+            trace_id=question.trace_id,
         ) as span:
-            more = f"X-Traceparent: {traceparent_of(span)}\r\n"
-            service, status = "", ""
+            service, status, traceparent = "", "", traceparent_of(span)
             try:
                 admission = await self._decider.decide(ask)
             except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
-                answer = _refused(error, request, ask, started, more)
+                answer = _refused(error, question, started, traceparent)
                 status = str(error.answer.kind.status) if isinstance(error, Refusal) else "503"
             else:
-                answer, service = _admitted(admission, started, more), admission.service
+                answer, service = _admitted(admission, question, started, traceparent), admission.service
             if span.is_recording():
                 describe(span, service=service, problem_status=status)
         return answer
@@ -96,43 +120,62 @@ def _word(is_up: bool) -> str:
     return "up" if is_up else "down"
 
 
-def _ask(request: Request) -> Ask:
-    headers = request.headers
-    return Ask(
-        headers.get(b"x-original-method", b"").decode("latin-1"),
-        headers.get(b"x-original-uri", b"").decode("latin-1"),
-        headers.get(b"authorization", b""),
-        headers.get(b"x-client-address", b"").decode("latin-1"),
-    )
-
-
-def _admitted(admission: Admission, started: float, more: str = "") -> bytes:
+def _admitted(admission: Admission, question: Question, started: float, traceparent: str = "") -> bytes:
     DECISIONS.count("admitted", admission.service, time.perf_counter() - started)
-    principal = admission.principal
-    return response(
-        200,
-        f"X-Service: {admission.service}\r\nX-User-ID: {principal.user_id}\r\nX-User-Role: {principal.role}\r\n"
-        f"X-Session-ID: {principal.session_id}\r\nX-Gateway-Time: {admission.time}\r\n"
-        f"X-Gateway-Signature: {admission.signature}\r\n{_limit_lines(admission.verdict)}{more}",
-    )
+    return question.form.admit(admission, traceparent)
 
 
-def _refused(error: Exception, request: Request, ask: Ask, started: float, more: str = "") -> bytes:
-    trace_id = request.get(b"x-trace-id")
+def _refused(error: Exception, question: Question, started: float, traceparent: str = "") -> bytes:
     if isinstance(error, Refusal):
         answer, verdict, outcome = error.answer, error.verdict, error.answer.kind.slug
     else:  # whatever went wrong: no decision, no passage
-        _logger.error("decision_failed", error=type(error).__name__, trace_id=trace_id, exc_info=error)
+        _logger.error("decision_failed", error=type(error).__name__, trace_id=question.trace_id, exc_info=error)
         answer, verdict, outcome = _FAILED, None, "failed"
     DECISIONS.count(outcome, "", time.perf_counter() - started)
-    text = answer.text(instance=ask.target.partition("?")[0], trace_id=trace_id)
-    own = "".join(f"X-Problem-{name}: {value}\r\n" for name, value in answer.headers.items())
-    limit = _limit_lines(verdict) if verdict is not None else ""
-    return response(403, f"X-Problem-Status: {answer.kind.status}\r\nX-Problem: {text}\r\n{own}{limit}{more}")
+    text = answer.text(instance=question.ask.target.partition("?")[0], trace_id=question.trace_id)
+    return question.form.refuse(answer, text, verdict, traceparent)
+
+
+def identity_lines(admission: Admission) -> str:
+    """Return the header lines that a service believes."""
+    principal = admission.principal
+    return (
+        f"{USER_HEADER}: {principal.user_id}\r\n{ROLE_HEADER}: {principal.role}\r\n"
+        f"{SESSION_HEADER}: {principal.session_id}\r\n{TIME_HEADER}: {admission.time}\r\n"
+        f"{SIGNATURE_HEADER}: {admission.signature}\r\n"
+    )
+
+
+class _ForNginx:
+    """Every answer in headers; nginx turns them into the client's."""
+
+    def admit(self, admission: Admission, traceparent: str) -> bytes:
+        lines = f"X-Service: {admission.service}\r\n{identity_lines(admission)}{_limit_lines(admission.verdict)}"
+        return response(200, lines + _traceparent_line(traceparent))
+
+    def refuse(self, answer: Problem, text: str, verdict: Verdict | None, traceparent: str) -> bytes:
+        own = "".join(f"X-Problem-{name}: {value}\r\n" for name, value in answer.headers.items())
+        limit = _limit_lines(verdict) if verdict is not None else ""
+        lines = f"X-Problem-Status: {answer.kind.status}\r\nX-Problem: {text}\r\n{own}{limit}"
+        return response(403, lines + _traceparent_line(traceparent))
 
 
 def _limit_lines(verdict: Verdict) -> str:
     return f"X-RateLimit: {verdict.header}\r\nX-RateLimit-Policy: {verdict.policy.header}\r\n"
 
 
-_FAILED: Final = Problem(problem.UNAVAILABLE, "The gateway could not decide.", {"Retry-After": "2"})
+def _traceparent_line(traceparent: str) -> str:
+    return f"X-Traceparent: {traceparent}\r\n" if traceparent else ""
+
+
+_FOR_NGINX: Final = _ForNginx()
+
+
+def _asked_by_nginx(request: Request) -> Question:
+    ask = Ask(
+        request.get(b"x-original-method"),
+        request.get(b"x-original-uri"),
+        request.headers.get(b"authorization", b""),
+        request.get(b"x-client-address"),
+    )
+    return Question(ask, request.get(b"x-trace-id"), request.get(b"x-client-traceparent"), _FOR_NGINX)

@@ -29,7 +29,7 @@ _STALE_SECONDS: Final = 2.0
 
 
 class Ask(NamedTuple):  # tuples, here and below: a frozen dataclass takes three times as long to make
-    """What nginx tells about a request. `target` is the request line's, byte for byte."""
+    """What the data plane tells about a request. `target` is the request line's, byte for byte."""
 
     method: str
     target: str
@@ -48,7 +48,7 @@ class Policies:
 
 
 class Admission(NamedTuple):
-    """The request may pass: to whom, and the identity that nginx hands on."""
+    """The request may pass: to whom, and the identity that the data plane hands on."""
 
     service: str
     principal: Principal
@@ -165,7 +165,7 @@ class Decider:
         found = self._routes.find(ask.target.partition("?")[0])
         if found is None:
             raise Refusal(Problem(problem.NOT_FOUND, "There is nothing at this path."))
-        route = found.get(ask.method)
+        route = found.get("GET" if ask.method == "HEAD" else ask.method)
         if route is None:
             allowed = sorted({*found, *({"HEAD"} if "GET" in found else ())})
             detail = f"This path answers {', '.join(allowed)} only."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, cast
 
 import httptools
@@ -16,7 +17,7 @@ import structlog
 
 _LARGEST_REQUEST_BYTES: Final = 65_536
 """nginx accepts 32 KiB of headers from a client and adds little; a body is never sent along."""
-_PHRASES: Final = {200: "OK", 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable"}
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _FAILED: Final = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _logger = structlog.get_logger(__name__)
@@ -114,8 +115,10 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method()
         self._request_bytes = 0
         answer = self._application(request)
+        if not self._parser.should_keep_alive():
+            self._is_ending = True
         if isinstance(answer, bytes):
-            self._transport.write(answer)
+            self._write(answer)
         else:
             self._asked = asyncio.ensure_future(answer)
             self._asked.add_done_callback(self._give)
@@ -129,7 +132,10 @@ class Connection(asyncio.Protocol):
             self._transport.write(_FAILED)
             self._transport.close()
             return
-        self._transport.write(asked.result())
+        self._write(asked.result())
+
+    def _write(self, answer: bytes) -> None:
+        self._transport.write(answer)
         if self._is_ending:
             self._transport.close()
 

@@ -1,0 +1,130 @@
+"""What is the doors' own: what a data plane is answered, and what happens to it when nobody answers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from real_gateway import DOORS, Gateway, eventually, problem
+
+from api_gateway.data_plane.headers import REPLACED
+from shared.testing.servers import RedisServer
+
+
+@pytest.fixture(scope="module")
+def doors(redis_server: RedisServer) -> Iterator[Gateway]:
+    gateway = Gateway(
+        redis_server.url, {"TRUSTED_PROXIES": "127.0.0.0/8, 10.0.0.0/8", "RATE_LIMIT_DEFAULT_PER_MINUTE": "6000"}
+    )
+    try:
+        gateway.start_doors()
+        yield gateway
+    finally:
+        gateway.close()
+
+
+@pytest.fixture
+def listener(doors: Gateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{doors.decision_port}", timeout=15) as client:
+        yield client
+
+
+def test_an_admission_has_every_header_that_a_data_plane_sets(doors: Gateway, listener: httpx.Client) -> None:
+    for bearer in ({}, doors.bearer()):
+        answer = listener.get(
+            "/forward", headers={"X-Forwarded-Uri": "/api/courses", "X-Forwarded-For": "1.2.3.4"} | bearer
+        )
+        assert answer.status_code == 200
+        assert {name.lower() for name in REPLACED} <= answer.headers.keys()
+        assert answer.headers["x-forwarded-for"] == "1.2.3.4"
+        assert {"authorization", "cookie"} <= set(answer.headers["x-envoy-auth-headers-to-remove"].split(","))
+
+
+def test_without_headers_the_requests_own_method_and_path_are_judged(doors: Gateway, listener: httpx.Client) -> None:
+    assert listener.get("/forward/api/courses?x=1").status_code == 200
+    problem(listener.post("/forward/api/courses"), 401)
+    problem(listener.get("/forward/api/nothing"), 404)
+    problem(listener.get("/forward"), 400)
+    problem(listener.get("/forward/api/files/a%20b", headers=doors.bearer()), 400)
+    told = {"X-Forwarded-Uri": "/api/files/a%20b"}
+    assert listener.get("/forward/api/files/a%20b", headers=told | doors.bearer()).status_code == 200
+
+
+def test_the_address_that_counts_is_the_last_that_is_no_trusted_proxys(listener: httpx.Client) -> None:
+    def counted(forwarded_for: str) -> str:
+        answer = listener.get("/forward/api/courses", headers={"X-Forwarded-For": forwarded_for})
+        return answer.headers["x-forwarded-for"]
+
+    assert counted("6.6.6.6, 203.0.113.9, 10.1.2.3,127.0.0.1") == "203.0.113.9"
+    assert counted("10.0.0.1, 10.0.0.2") == "10.0.0.1"
+    assert counted("2001:db8::1") == "2001:db8::1"
+    assert counted("x" * 1000) == counted("") == ""
+
+
+def test_a_trusted_proxy_cannot_hand_on_another_target_method_or_address(doors: Gateway) -> None:
+    """Traefik trusts this address what it forwards: a target of a client's choosing must not be among it."""
+    forged = {"X-Forwarded-Uri": "/api/courses", "X-Forwarded-Method": "GET", "X-Envoy-External-Address": "6.6.6.6"}
+    for door in ("traefik", "envoy"):
+        client = doors.behind(door).client
+        problem(client.get("/api/me", headers=forged), 401)
+        problem(client.post("/api/courses", headers=forged), 401)
+        told = client.get("/api/courses/3", headers=forged | {"X-Forwarded-For": "203.0.113.9"}).json()
+        assert told["target"] == "/api/courses/3"
+        headers = dict(told["headers"])
+        assert headers["x-forwarded-for"].split(",")[0] == "203.0.113.9"
+        assert not {name.lower() for name in forged} & headers.keys()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_decision_and_the_service_read_any_target_alike(doors: Gateway, door: str) -> None:
+    """The service refuses what was signed for another target than it gets: through no door does that happen."""
+    gateway, token = doors.behind(door), doors.token()
+
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @given(st.text(alphabet="/.%25efF61;\\?&=ab~!'[]|+", max_size=12))
+    def check(rest: str) -> None:
+        head = (
+            f"GET /api/files/{rest} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        )
+        answer = gateway.raw(head.encode("ascii"))
+        assert answer.split(b" ", 2)[1] in (b"200", b"400", b"404"), answer
+        assert b"identity-not-verified" not in answer
+
+    check()
+
+
+def test_the_socket_has_no_second_door(redis_server: RedisServer) -> None:
+    gateway = Gateway(redis_server.url)
+    try:
+        gateway.mark_stream()
+        gateway.start_decision()
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(gateway.socket)), base_url="http://decision") as client:
+
+            def is_serving() -> bool:
+                with contextlib.suppress(httpx.ConnectError):  # the socket's file is there before anybody listens
+                    return client.get("/health").status_code in (200, 503)
+                return False
+
+            eventually(is_serving, timeout_seconds=60, what="the decision to answer on its socket")
+            assert client.get("/forward/api/courses").status_code == 404
+    finally:
+        gateway.close()
+
+
+def test_without_a_decision_nothing_passes_at_any_door(doors: Gateway) -> None:
+    """Last of all: it ends the decision. Traefik says 500 where the others say 503, and neither has a word for it."""
+    doors.stop("decision")
+    try:
+        found = {door: doors.behind(door) for door in DOORS}
+        for door, status in {"nginx": 503, "traefik": 500, "envoy": 503}.items():
+            for headers in ({}, doors.bearer()):
+                assert found[door].client.get("/api/courses", headers=headers).status_code == status
+    finally:
+        doors.start_decision()
+    eventually(
+        lambda: all(doors.behind(door).client.get("/api/courses").status_code == 200 for door in DOORS), what="recovery"
+    )
