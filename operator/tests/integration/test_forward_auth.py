@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import httpx
@@ -24,10 +25,9 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CHAIN = {"academy-gateway-clean", "academy-gateway-decide"}
 GUARDED = "academy-gateway-services"
 FORWARD_AUTH = {"mode": "forwardAuth"}
-
 GENERATED = (ROOT / "charts" / "smartcourse" / "files" / "traefik.json").read_text(encoding="utf-8")
 
-Install = Callable[[], None]
+Install = Callable[..., None]
 
 
 def read_definitions() -> list[dict[str, Any]]:
@@ -46,21 +46,22 @@ def rendered(namespace: str) -> list[dict[str, Any]]:
 @pytest.fixture
 async def install_definitions(control_plane: ControlPlane) -> AsyncIterator[Install]:
     """Teach the cluster what Traefik defines; it has forgotten it after the case."""
-    definitions = read_definitions()
+    paths = []
 
-    def install() -> None:
-        for definition in definitions:
-            control_plane.request("POST", DEFINITIONS, json=definition).raise_for_status()
+    def install(kinds: str = "Middleware") -> None:
+        for definition in read_definitions():
+            if kinds in ("all", definition["spec"]["names"]["kind"]):
+                control_plane.request("POST", DEFINITIONS, json=definition).raise_for_status()
+                paths.append(f"{DEFINITIONS}/{definition['metadata']['name']}")
 
     yield install
-    paths = [f"{DEFINITIONS}/{definition['metadata']['name']}" for definition in definitions]
     for path in paths:
-        control_plane.request("DELETE", path)
+        control_plane.request("DELETE", path).raise_for_status()
 
     async def forgotten() -> bool:
         return all(control_plane.request("GET", path).status_code == 404 for path in paths)
 
-    await eventually(forgotten, what="the definitions to be gone")
+    await eventually(forgotten, what="the definitions to be gone", timeout_seconds=120)
 
 
 async def middlewares(platform: Platform) -> dict[str, dict[str, Any]]:
@@ -171,9 +172,9 @@ async def test_the_definition_knows_every_field_that_the_chart_sets(
 @pytest.fixture
 def traefik(control_plane: ControlPlane, install_definitions: Install, tmp_path: Path) -> Iterator[httpx.AsyncClient]:
     """Traefik as the development cluster runs it, reading this API server; a client of its own API."""
-    install_definitions()
-    manifest = (ROOT / "infrastructure" / "kind" / "traefik.yaml").read_text(encoding="utf-8")
-    documents = {each["kind"]: each for each in yaml.safe_load_all(manifest)}
+    install_definitions("all")
+    manifest = Template((ROOT / "infrastructure" / "kind" / "traefik.yaml").read_text(encoding="utf-8"))
+    documents = {each["kind"]: each for each in yaml.safe_load_all(manifest.substitute(IMAGE="any", NODE_PORT=30080))}
     paths = {"ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
              "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
              "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses"}  # fmt: skip

@@ -22,11 +22,12 @@ from api_gateway.data_plane.headers import (
 )
 from api_gateway.data_plane.prefixes import checkout_table, prefixes
 from api_gateway.decision.forward import PATH
-from api_gateway.routing import Route
+from api_gateway.routing import Route, RouteTable
 
 Place = tuple[str, int]
 """Host and port."""
 
+_PORTS: Final = {"user": 8001, "course": 8002, "notification": 8005}
 GATEWAY: Final = "gateway"
 DECISION: Final = "decision"
 _TYPE: Final = "type.googleapis.com/envoy.extensions."
@@ -142,11 +143,11 @@ def _regex(pattern: str) -> dict[str, Any]:
 
 def example() -> dict[str, Any]:
     """Return the configuration for the sample `academy` in the namespace `smartcourse`."""
-    ports = {"user": 8001, "course": 8002, "notification": 8005}
-    places: dict[str, Place] = {name: (f"academy-{name}.smartcourse.svc", port) for name, port in ports.items()}
+    routes = RouteTable(checkout_table().routes)
     gateway = "academy-gateway.smartcourse.svc"
+    places = {name: (f"academy-{name}.smartcourse.svc", _PORTS[name]) for name in routes.services}
     places |= {DECISION: (gateway, 8010), GATEWAY: (gateway, 8000)}
-    return configuration(("0.0.0.0", 8080), places, checkout_table().routes)  # noqa: S104 - it is an ingress
+    return configuration(("0.0.0.0", 8080), places, routes.routes)  # noqa: S104 - it is an ingress
 
 
 if __name__ == "__main__":
