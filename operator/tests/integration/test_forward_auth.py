@@ -45,7 +45,7 @@ def rendered(namespace: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def install_definitions(control_plane: ControlPlane) -> AsyncIterator[Install]:
-    """Teach the cluster what Traefik defines; it has forgotten it after the case."""
+    """Teach the cluster what Traefik defines; it has forgotten it after the case. To be asked for before `operator`."""
     paths = []
 
     def install(kinds: str = "Middleware") -> None:
@@ -74,7 +74,7 @@ async def is_guarded(platform: Platform) -> bool:
 
 
 async def test_the_other_door_waits_for_its_definitions_is_kept_in_shape_and_goes_when_unasked(
-    platform: Platform, operator: Runner, install_definitions: Install
+    platform: Platform, install_definitions: Install, operator: Runner
 ) -> None:
     await platform.create(route=FORWARD_AUTH)
 
@@ -117,7 +117,7 @@ async def test_the_other_door_waits_for_its_definitions_is_kept_in_shape_and_goe
 
 
 async def test_no_request_goes_where_a_gateway_does_not_answer_yet_or_any_longer(
-    platform: Platform, operator: Runner, machinery: Machinery, install_definitions: Install
+    platform: Platform, machinery: Machinery, install_definitions: Install, operator: Runner
 ) -> None:
     install_definitions()
     await platform.create()
@@ -190,8 +190,9 @@ def traefik(control_plane: ControlPlane, install_definitions: Install, tmp_path:
     flags += ["--providers.kubernetesingress.allowemptyservices=true"]  # no pods run here
     flags += ["--entrypoints.web.address=127.0.0.1:0", f"--entrypoints.traefik.address=127.0.0.1:{port}"]
     flags += ["--api.insecure=true", "--global.checknewversion=false", "--global.sendanonymoususage=false"]
-    with log.open("wb") as output:
-        process = subprocess.Popen([Path(sys.executable).with_name("traefik"), *flags], stdout=output, stderr=output)
+    command = [str(Path(sys.executable).with_name("traefik")), *flags]
+    with log.open("wb") as output:  # of its own: KUBECONFIG is the operator's
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={"HOME": str(tmp_path)})
     try:
         yield httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10)
     finally:
@@ -202,7 +203,7 @@ def traefik(control_plane: ControlPlane, install_definitions: Install, tmp_path:
 
 
 async def test_traefik_takes_the_middlewares_for_every_path_of_a_service(
-    platform: Platform, operator: Runner, traefik: httpx.AsyncClient
+    platform: Platform, traefik: httpx.AsyncClient, operator: Runner
 ) -> None:
     await platform.create(route=FORWARD_AUTH)
     await platform.until_ready()
