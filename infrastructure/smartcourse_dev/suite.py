@@ -43,6 +43,11 @@ def members(kind: str) -> list[str]:
     return [path for member in MEMBERS if (ROOT / (path := f"{member}/tests/{kind}")).is_dir()]
 
 
+def mutations() -> bool:
+    """Break the gateway's defences one by one: a test has to notice each."""
+    return pytest("mutations", "services/api-gateway/tests/mutations")
+
+
 def platform(*, examples: int) -> bool:
     """Run the platform as processes; `examples` says how many random requests its contract meets an operation."""
     return pytest("platform", "tests/platform", CONTRACT_EXAMPLES=str(examples))
@@ -93,6 +98,7 @@ def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
             lambda: pytest("unit", *members("unit"), "tests/guide", "tests/devloop/declared", **programs.environment()),
         ),
         ("integration", lambda: pytest("integration", *members("integration"), **programs.environment())),
+        *([("mutations", mutations)] if verb == "test-full" else []),
         ("platform", lambda: platform(examples=50 if verb == "test-full" else 4)),
         ("compose and venv", without_a_cluster),
         ("cluster", cluster),

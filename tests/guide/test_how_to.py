@@ -19,6 +19,7 @@ NAMED = (
 )  # fmt: skip
 # A service's own files, tests, documents and what is generated.
 ELSEWHERE = ("services/*-service/*", "charts/notification", "*/tests/*", "tests", "docs", "*.md", "manifests",
+             "charts/smartcourse/files",
              "constraints.txt")  # fmt: skip
 
 

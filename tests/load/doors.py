@@ -22,6 +22,8 @@ import httpx
 import jwt
 from redis import Redis
 
+from api_gateway.data_plane import traefik
+from api_gateway.decision.forward import PATH as PATH_TO_ASK
 from shared.testing.processes import Process, free_port, program
 from shared.testing.redis import RedisServer
 
@@ -63,6 +65,7 @@ class Street:
     processes: dict[str, Process] = field(default_factory=dict)
     upstream: int = field(default_factory=free_port)
     decisions: int = field(default_factory=free_port)
+    gateway: int = field(default_factory=free_port)
 
     def run(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
         self.processes[name] = Process(command, log=self.folder / f"{name}.log", environment=environment)
@@ -118,7 +121,7 @@ def street() -> Iterator[Street]:
 
 def open_ours(built: Street) -> int:
     """Start nginx, the decision process and Redis's stream; return the port."""
-    port, routes = free_port(), built.folder / "routes"
+    port, routes = built.gateway, built.folder / "routes"
     documents = [str(path) for path in sorted((ROOT / "services").glob("*-service/openapi.json"))]
     compiler = [sys.executable, "-m", "api_gateway.compile", "--openapi", *documents, "--out", str(routes)]
     subprocess.run(compiler, check=True, stdout=subprocess.DEVNULL)
@@ -133,6 +136,8 @@ def open_ours(built: Street) -> int:
         "METRICS_PORT": "0",
         "RATE_LIMIT_DEFAULT_PER_MINUTE": str(NEVER_REACHED),
         "REDIS_URL": built.redis.url,
+        "GATEWAY_FORWARD_AUTH_LISTEN": f"127.0.0.1:{built.decisions}",
+        "TRUSTED_PROXIES": "127.0.0.0/8",
         **{f"{name}_SERVICE_URL": f"http://127.0.0.1:{built.upstream}" for name in names},
     }
     with Redis.from_url(built.redis.url) as client:
@@ -166,6 +171,29 @@ def open_guide_proxy(built: Street) -> int:
         "PYTHONPATH": str(ROOT),
     }
     built.run("guide's proxy", [*command, "--app-dir", str(ROOT)], environment)
+    return port
+
+
+def open_traefik_asking(built: Street) -> int:
+    """Start Traefik that carries and asks our decision process (ForwardAuth), as the chart has it; return the port."""
+    return _open_traefik(built, built.upstream, traefik.middlewares(f"http://127.0.0.1:{built.decisions}{PATH_TO_ASK}"))
+
+
+def open_traefik_before_ours(built: Street) -> int:
+    """Start Traefik as an ingress controller that hands everything to our nginx; return the port."""
+    return _open_traefik(built, built.gateway, {})
+
+
+def _open_traefik(built: Street, behind: int, middlewares: dict[str, Any]) -> int:
+    port, file = free_port(), built.folder / "traefik.yaml"
+    server = {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{behind}"}]}}
+    router = {"rule": "PathPrefix(`/`)", "service": "behind", "middlewares": list(middlewares)}
+    dynamic = {"routers": {"all": router}, "services": {"behind": server}, "middlewares": middlewares}
+    file.write_text(json.dumps({"http": {name: part for name, part in dynamic.items() if part}}), encoding="utf-8")
+    options = [f"--entrypoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={file}", "--log.level=ERROR"]
+    options += ["--entrypoints.web.forwardedheaders.trustedips=127.0.0.0/8", "--global.checknewversion=false"]
+    options += ["--global.sendanonymoususage=false", "--accesslog=true", f"--accesslog.filepath={file}.log"]
+    built.run("traefik", [str(Path(sys.executable).with_name("traefik")), *options, "--accesslog.bufferingsize=256"])
     return port
 
 

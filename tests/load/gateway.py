@@ -25,6 +25,8 @@ from tests.load.doors import (
     open_guide_proxy,
     open_nginx,
     open_ours,
+    open_traefik_asking,
+    open_traefik_before_ours,
     street,
     tokens,
     wait_served,
@@ -56,7 +58,9 @@ def rivals(built: Street, bearers: list[str], script: Path) -> Iterator[tuple[Co
     """Open each rival's door in turn; yield it with its goals for requests a second and for the p99."""
     for name, door, goal, slowest in (
         ("Envoy jwt_authn", open_envoy, ">= 1.0", "<= 1.5"),
+        ("Traefik ForwardAuth, same decision", open_traefik_asking, ">= 4", None),
         ("the guide's FastAPI + httpx", open_guide_proxy, ">= 40", None),
+        ("ours behind Traefik's ingress", open_traefik_before_ours, "printed", None),
         ("plain nginx (the limit)", open_nginx, "printed", None),
     ):
         rival = Contestant(name, f"http://127.0.0.1:{door(built)}{PATH}", script=script)

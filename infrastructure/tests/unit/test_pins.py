@@ -55,6 +55,6 @@ def test_an_unknown_member_is_refused_by_name() -> None:
 
 
 def test_traefik_is_tested_in_the_version_that_clusters_run() -> None:
-    pinned = (OFFLINE / "images" / "traefik" / "requirements.txt").read_text(encoding="utf-8").split()[0]
+    pinned = (OFFLINE / "images" / "traefik" / "pins.txt").read_text(encoding="utf-8").split()[0]
     assert f"{pinned} \\\n" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert catalogue.IMAGES["traefik"].upstream.endswith(f":v{pinned.partition('==')[2]}")

@@ -113,7 +113,13 @@ def test_mail_push_events_and_monitoring_reach_the_chart_as_they_are_asked_for()
 def test_the_mode_of_the_route_reaches_the_chart_with_who_may_ask() -> None:
     spec = SmartCourseSpec.model_validate({"route": {"mode": "forwardAuth", "dataPlaneNamespace": "edge"}})
     made = values.chart_values(
-        spec, images={}, image_pull_policy="Never", secret_hashes={}, has_kafka_ca=False, public_url="http://localhost"
+        spec,
+        images={},
+        image_pull_policy="Never",
+        secret_hashes={},
+        has_kafka_ca=False,
+        public_url="http://localhost",
+        hold_data=False,
     )
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}
     assert made["global"]["forwardAuth"] == {"enabled": True, "dataPlane": [peer]}

@@ -67,7 +67,7 @@ class IdentityMiddleware:
                 await problem_response(scope, error)(scope, receive, send)
             return
         scope[SCOPE_KEY] = identity
-        if scope["method"] == "HEAD":  # answered from GET; the server leaves the body out
+        if scope.get("method") == "HEAD":  # answered from GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)
 

@@ -21,6 +21,12 @@ EVENTS, TALK = "/api/notifications/events", "/api/notifications/talk"
 DRAIN_SECONDS = 2
 
 
+@pytest.fixture
+def gateway(nginx_alone: Gateway) -> Gateway:
+    """nginx's door: what is tested here is its work, and that of a data plane where one stands in its place."""
+    return nginx_alone
+
+
 def open_gate(gateway: Gateway, name: str, *, path: str) -> None:
     """Let the answer go on that waits for `name` in the service behind `path`."""
     answer = gateway.client.get(path, params={"open": name}, headers=gateway.bearer())
