@@ -189,7 +189,7 @@ def test_a_second_smartcourse_comes_up_beside_the_first_and_uses_an_external_pos
     other_namespace.run("create", "secret", "generic", "outside", f"--from-literal=admin-url={admin_url}")
     spec = {
         "route": {"host": "second.localhost"},
-        "seed": {"demo": True},
+        "seed": {"demo": True, "courses": 20, "learners": 30},
         "databases": {"postgres": {"mode": "external", "secretName": "outside"}},
     }
     other_namespace.apply(smart_course("second", other_namespace.namespace, **spec))
@@ -199,7 +199,7 @@ def test_a_second_smartcourse_comes_up_beside_the_first_and_uses_an_external_pos
         eventually(lambda: client.get("/health").status_code == 200, timeout_seconds=60, what="the second's health")
         second = Platform(client, admin=other_namespace.secret("second-admin"))
         student = second.new_student()
-        assert client.get("/api/courses").json()["total"] >= 3
+        assert client.get("/api/courses").json()["total"] == 3 + 20, "the demo's courses and those for load tests"
     answer = platform.client.post("/api/auth/login", json={"email": student.email, "password": student.password})
     assert answer.status_code == 401, "people of one platform are unknown to the other"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ def test_the_jobs_are_there_and_demo_data_only_when_asked_for(render: Render) ->
         ("global.databases.postgres.secretHash=aa", {"postgres-provision"}),
         ("global.databases.mongodb.secretHash=aa", {"course-provision"}),
         ("seed.demo=true", {"user-seed"}),
+        ("seed.demo=true,seed.learners=5", {"user-seed"}),
         ("user.replicas=5", set()),
         ("user.env.LOG_FORMAT=x", set()),
         ("route.host=academy.example", set()),
@@ -84,6 +86,28 @@ def test_each_job_runs_its_command(render: Render) -> None:
         "user-seed": ["python", "-m", "user_service.seed", "--demo"],
         "course-seed": ["python", "-m", "course_service.seed", "--demo"],
     }
+
+
+def test_load_data_is_one_setting_and_its_courses_wait_for_its_learners(render: Render) -> None:
+    seeds = {
+        each["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]: each["spec"]["template"]["spec"]
+        for each in render("minimal", "seed.demo=true,seed.courses=20,seed.learners=1000000")
+        if each["kind"] == "Job" and each["metadata"]["labels"]["smartcourse.io/phase"] == "seed"
+    }
+    [people], [courses] = seeds["user-seed"]["containers"], seeds["course-seed"]["containers"]
+    assert people["command"][2:] == ["user_service.seed", "--demo", "--learners", "1000000"]
+    assert courses["command"][2:] == ["course_service.seed", "--demo", "--courses", "20", "--learners", "1000000"]
+    waits = {one["name"]: one for one in seeds["course-seed"]["initContainers"]}
+    [query] = [each["value"] for each in waits["wait-for-database"]["env"] if each["name"] == "WAIT_FOR"]
+    assert "count(*) >= 1000000 FROM users" in query
+
+
+def test_load_data_without_demo_is_refused(helm: Callable[..., Any], charts: Path) -> None:
+    umbrella = charts / "smartcourse"
+    values = umbrella / "ci" / "minimal-values.yaml"
+    done = helm("template", "academy", str(umbrella), "-f", str(values), "--set", "seed.courses=20")
+    assert done.returncode != 0
+    assert "seed" in done.stderr
 
 
 def test_provisioning_is_told_whose_the_database_is(render: Render) -> None:

@@ -56,6 +56,8 @@ def read(path: Path) -> list[dict[str, Any]]:
         ({"auth": {"accessTokenMinutes": 0}}, "spec.auth.accessTokenMinutes"),
         ({"auth": {"accessTokenMinutes": 1440, "refreshTokenDays": 1}}, "accessTokenMinutes"),
         ({"auth": {"refreshTokenDays": 0}}, "spec.auth.refreshTokenDays"),
+        ({"seed": {"courses": 20}}, "demo must be true"),
+        ({"seed": {"demo": True, "learners": -1}}, "spec.seed.learners"),
         ({"email": {"from": "nobody"}}, "spec.email.from"),
         ({"email": {"from": "A\r\nBcc: b@example.org <a@example.org>"}}, "spec.email.from"),
         ({"push": {"subject": "me@example.org"}}, "spec.push.subject"),

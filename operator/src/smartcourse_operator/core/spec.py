@@ -321,7 +321,26 @@ class Limits(Model):
 class Seed(Model):
     """Data to begin with. The administrator's account is always made."""
 
-    demo: bool = Field(False, description="Add demo instructors, students and courses.")
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.demo || (self.courses == 0 && self.learners == 0)",
+                "demo must be true when courses or learners are asked for: a demo instructor writes the courses",
+            )
+        )
+    )
+
+    demo: bool = Field(False, description="Add demo instructors, students and courses. Default: false.")
+    courses: int = Field(
+        0, ge=0, le=1_000_000, description="Add made-up courses up to this number, for load tests. Default: none."
+    )
+    learners: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Add made-up students up to this number, enrolled in three of the made-up courses each; none of "
+        "them can log in. Default: none.",
+    )
 
 
 class Email(Model):
