@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from shared.testing.controlplane import running
 from smartcourse_dev import application
 from smartcourse_dev.kubectl import Kubectl
 from smartcourse_dev.settings import ROOT
@@ -23,27 +21,11 @@ PENDING_SECONDS = 60
 Helm = Callable[..., subprocess.Popen[str]]
 
 
-def controlplane() -> Any:
-    """The module by which the operator's tests start kube-apiserver and etcd."""
-    path = ROOT / "operator" / "tests" / "integration" / "controlplane.py"
-    spec = importlib.util.spec_from_file_location("controlplane", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubectl]:
-    plane = controlplane().ControlPlane(tmp_path)
-    try:
-        plane.start()
+    with running() as plane:
         monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig("admin", tmp_path)))
         yield Kubectl("test")
-    finally:
-        plane.stop()
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ import pytest
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from shared.testing.controlplane import ControlPlane, program, running
+from shared.testing.processes import free_port
 from smartcourse_operator import crd, rbac
 from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.config import Settings
 from smartcourse_operator.main import Operator
 
-from .controlplane import ControlPlane, free_port, program, temporary_directory
 from .world import Machinery, Platform
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,14 +28,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    with temporary_directory() as directory:
-        plane = ControlPlane(Path(directory))
-        try:
-            plane.start()
-            install(plane)
-            yield plane
-        finally:
-            plane.stop()
+    with running() as plane:
+        install(plane)
+        yield plane
 
 
 def install(plane: ControlPlane) -> None:

@@ -15,10 +15,11 @@ import httpx
 import pytest
 import yaml
 
+from shared.testing.controlplane import ControlPlane, program
+from shared.testing.processes import free_port
 from smartcourse_operator.core.objects import INGRESS, MIDDLEWARE, SERVICE
 
 from .conftest import ROOT, Runner
-from .controlplane import ControlPlane, free_port, program
 from .world import Machinery, Platform, eventually
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

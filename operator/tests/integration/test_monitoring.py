@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.testing.controlplane import ControlPlane, program
 from smartcourse_operator.core.objects import EVENT, SERVICE_MONITOR
 
 from .conftest import ROOT, MakeOperator, Runner
-from .controlplane import ControlPlane, program
 from .world import Platform, eventually
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.testing.controlplane import ControlPlane
 from smartcourse_operator.adapters.cluster import ApiError
 
-from .controlplane import ControlPlane
 from .world import Platform
 
 SAMPLES = Path(__file__).resolve().parents[3] / "manifests" / "samples"

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.testing.controlplane import ControlPlane
 from smartcourse_operator.adapters.cluster import ApiError
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import SECRET, VOLUME_CLAIM, Document
 
 from .conftest import Runner
-from .controlplane import ControlPlane
 from .world import Machinery, Platform, eventually
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/smartcourses.smartcourse.io"

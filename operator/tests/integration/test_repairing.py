@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from shared.testing.controlplane import ControlPlane
 from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core.objects import BY_NAME, SECRET, VOLUME_CLAIM, Document
 
 from .conftest import Gateways, operators, platforms
-from .controlplane import ControlPlane
 from .world import Machinery, Platform, eventually
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}

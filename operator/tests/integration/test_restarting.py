@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from shared.testing.controlplane import ControlPlane
 from smartcourse_operator.core.objects import DEPLOYMENT, LEASE, Document
 from smartcourse_operator.core.phases import ESSENTIAL
 from smartcourse_operator.core.status import Phase
 
 from .conftest import MakeOperator, MakePlatform
-from .controlplane import ControlPlane
 from .test_repairing import WRITES
 from .world import Machinery, Platform, eventually
 

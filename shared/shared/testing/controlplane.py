@@ -1,7 +1,7 @@
 """A real kube-apiserver on a real etcd, started for the tests: no kubelet, no controllers.
 
-The binaries are named by KUBE_APISERVER and ETCD. The operator under test authenticates as its service account with the
-permissions of `rbac.py`, nothing more; what it does is read back from the audit log.
+The binaries are named by KUBE_APISERVER and ETCD. An operator under test authenticates as its service account with the
+permissions of its `rbac.py`, nothing more; what it does is read back from the audit log.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from shared.testing.processes import free_port
 
 OPERATOR_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator"
 TRAEFIK_USER = "system:serviceaccount:traefik:traefik"
@@ -37,12 +40,6 @@ def program(variable: str) -> str:
             f"{variable} must be the path of a file, and is {path!r}; `make test` makes it and sets the variable"
         )
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -108,11 +105,11 @@ class ControlPlane:
         (self.directory / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (self.directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY), encoding="utf-8")
         key = str(self.directory / "accounts.key")
-        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)  # noqa: S603, S607
 
     def _spawn(self, name: str, arguments: list[str]) -> None:
         with (self.directory / f"{name}.log").open("wb") as output:
-            self.processes.append(subprocess.Popen(arguments, stdout=output, stderr=output))
+            self.processes.append(subprocess.Popen(arguments, stdout=output, stderr=output))  # noqa: S603
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -133,7 +130,7 @@ class ControlPlane:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
-        return httpx.request(method, self.url + path, headers=headers, verify=False, timeout=20, **options)
+        return httpx.request(method, self.url + path, headers=headers, verify=False, timeout=20, **options)  # noqa: S501 - on loopback
 
     def stop(self) -> None:
         for process in reversed(self.processes):
@@ -167,5 +164,13 @@ class ControlPlane:
         ]
 
 
-def temporary_directory() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="smartcourse-control-plane-")
+@contextmanager
+def running() -> Iterator[ControlPlane]:
+    """Yield a control plane of its own; nothing of it is left afterwards."""
+    with tempfile.TemporaryDirectory(prefix="smartcourse-control-plane-") as directory:
+        plane = ControlPlane(Path(directory))
+        try:
+            plane.start()
+            yield plane
+        finally:
+            plane.stop()
