@@ -10,17 +10,11 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-REDACTED = "[redacted]"
+from shared.redaction import REDACTED, without_secrets
+
 _SECRET_NAME = re.compile(
     r"passw|secret|token|authorization|cookie|api_?key|identity_?key|signature|credential", re.IGNORECASE
 )
-_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
-_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bsck_[\w-]+|(?<=Bearer )\S+")
-# PostgreSQL quotes the row that breaks a constraint, asyncpg the argument that it can't encode. Either may have many
-# lines: it ends where the next part of the message begins, or with that.
-_END = r"(?=\n(?:HINT|CONTEXT|QUERY|POSITION): |\n\[SQL: |\n\n(?:The above|During handling of the above) exception|\Z)"
-_ROW = re.compile(rf"(?<=DETAIL:  ).*?{_END}", re.DOTALL)
-_ARGUMENT = re.compile(rf"(?<=invalid input for query argument \$)(\d+): .*?{_END}", re.DOTALL)
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
@@ -92,8 +86,7 @@ def _redacted(name: str, value: Any) -> Any:
     if isinstance(name, str) and _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool | int):
         return REDACTED
     if isinstance(value, str):
-        value = _ARGUMENT.sub(rf"\1: {REDACTED}", value)
-        return _ROW.sub(REDACTED, _TOKEN.sub(REDACTED, _URL_PASSWORD.sub(rf"\1:{REDACTED}", value)))
+        return without_secrets(value)
     if isinstance(value, Mapping):
         return {key: _redacted(key, each) for key, each in value.items()}
     if isinstance(value, list | tuple):
