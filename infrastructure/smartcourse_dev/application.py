@@ -208,6 +208,9 @@ To try:
   curl -X POST {url}/api/auth/register -H 'Content-Type: application/json' \\
     -d '{{"email": "you@example.com", "password": "correct horse battery", "full_name": "Your Name"}}'
 
+To look closer:
+  {kubectl} smartcourse status --context {settings.context} --namespace {NAMESPACE}
+
 Mail that it sends is delivered nowhere and lies at {settings.public_url}{addons.MAILBOX_PATH}
 
 Next: make status · make test · make down

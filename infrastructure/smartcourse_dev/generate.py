@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = ["shared", "services/api-gateway", "services/course-service", "services/notification-service",
-           "services/user-service", "operator", "infrastructure"]  # fmt: skip
+           "services/user-service", "operator", "plugin", "infrastructure"]  # fmt: skip
 PYTHON_PLATFORM = "x86_64-manylinux_2_31"
 
 # What each file holds is the standard output of a module.

@@ -82,14 +82,21 @@ def build(module: str, log: Log) -> None:
     partial.rename(output(module))
 
 
+def directory() -> Path:
+    """Return where programs are put so that PATH finds them."""
+    shared = Path("/usr/local/bin")
+    if os.access(shared, os.W_OK):
+        return shared
+    own = Path.home() / ".local" / "bin"
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
 def install(module: str, program: str) -> None:
     """Put a program where PATH finds it, unless one of that name is there already."""
     if shutil.which(program):
         return
-    target = Path("/usr/local/bin") / program
-    if not os.access(target.parent, os.W_OK):
-        target = Path.home() / ".local" / "bin" / program
-        target.parent.mkdir(parents=True, exist_ok=True)
+    target = directory() / program
     partial = target.with_name(f".{program}.partial")
     shutil.copy2(output(module) / program, partial)
     partial.replace(target)

@@ -16,6 +16,7 @@ from smartcourse_dev import (
     engine,
     golang,
     images,
+    plugin,
     registry,
 )
 from smartcourse_dev.catalogue import Source
@@ -46,6 +47,7 @@ def cluster_steps(settings: Settings, source: Source) -> Iterator[Step]:
     )
     yield Step("kind and kubectl", partial(cluster.install_programs, settings, source), after=["cluster"],
                is_done=cluster.has_programs)  # fmt: skip
+    yield Step("kubectl smartcourse", plugin.install, is_done=plugin.is_installed)
     yield Step("nodes", partial(cluster.wait_for_nodes, settings), after=["kind and kubectl"])
     yield Step("registry is announced", partial(addons.announce_registry, settings), after=["nodes"])
     yield Step("cluster dns", partial(addons.wait_for_dns, settings), after=["nodes"])

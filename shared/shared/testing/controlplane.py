@@ -129,7 +129,7 @@ class ControlPlane:
         raise RuntimeError(f"kube-apiserver did not become ready in {START_SECONDS} s:\n{log[-3000:]}")
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
+        headers = {"Authorization": f"Bearer {self.tokens['admin']}"} | options.pop("headers", {})
         return httpx.request(method, self.url + path, headers=headers, verify=False, timeout=20, **options)  # noqa: S501 - on loopback
 
     def stop(self) -> None:

@@ -1,0 +1,1 @@
+"""`kubectl smartcourse`: what an administrator of a SmartCourse looks at and does."""

@@ -1,0 +1,1 @@
+"""What needs no cluster: views of documents, log lines, redaction."""

@@ -1,0 +1,1 @@
+"""Rich renderables of views. Nothing here asks a cluster."""
