@@ -36,6 +36,7 @@ async def test_the_smallest_resource_becomes_ready(platform: Platform, operator:
     await platform.create()
     status = (await platform.until_ready())["status"]
     assert (status["phase"], status["version"], status["url"]) == ("ready", "1.0.0", "http://localhost:8080")
+    assert status["releases"] == [{"version": "1.0.0", "upgradeFrom": []}]
     assert {c["type"]: c["status"] for c in status["conditions"]} == {
         "Ready": "True", "DatabasesReady": "True", "SchemaMigrated": "True", "ServicesReady": "True",
         "RouteReady": "True", "Degraded": "False", "Paused": "False",

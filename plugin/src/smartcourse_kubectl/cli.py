@@ -11,6 +11,7 @@ from smartcourse_kubectl.commands.bundle import support_bundle
 from smartcourse_kubectl.commands.lifecycle import pause, restart, resume
 from smartcourse_kubectl.commands.logs import logs
 from smartcourse_kubectl.commands.status import status
+from smartcourse_kubectl.commands.upgrade import upgrade
 from smartcourse_kubectl.errors import Exit, PluginError
 from smartcourse_kubectl.session import chosen, where_options
 
@@ -42,7 +43,7 @@ def cli(context: click.Context, /, **where: str | None) -> None:
     context.obj = chosen(context, where)
 
 
-for command in (status, logs, open_url, admin_password, pause, resume, restart, support_bundle):
+for command in (status, logs, open_url, admin_password, pause, resume, restart, upgrade, support_bundle):
     cli.add_command(command)
 
 

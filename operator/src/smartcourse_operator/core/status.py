@@ -70,6 +70,13 @@ class Volume(Model):
     uid: str = Field(description="The claim's uid.", max_length=64)
 
 
+class KnownRelease(Model):
+    """A release that the operator has."""
+
+    version: str = Field(description="The release.", max_length=32)
+    upgrade_from: list[str] = Field(default_factory=list, description="Releases that it may follow.")
+
+
 class SmartCourseStatus(Model):
     """What the operator has seen and done."""
 
@@ -90,6 +97,10 @@ class SmartCourseStatus(Model):
         default_factory=list, description="Jobs of the present rollout that have done their work."
     )
     volumes: list[Volume] = Field(default_factory=list, description="The databases' volumes once they hold data.")
+
+    releases: list[KnownRelease] = Field(
+        default_factory=list, description="Releases that the operator has, oldest first: what `spec.version` may name."
+    )
 
     def condition(self, kind: ConditionType) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == kind), None)

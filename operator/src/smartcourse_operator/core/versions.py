@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from smartcourse_operator.core import names
 from smartcourse_operator.core.spec import Images, Model
+from smartcourse_operator.core.status import KnownRelease
 
 
 class Release(Model):
@@ -63,6 +64,11 @@ class Releases:
         files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.yaml")))
         return cls({release.version: release for release in map(Release.model_validate, files)})
 
+    def known(self) -> list[KnownRelease]:
+        """Return what the status tells of them, oldest first."""
+        ordered = sorted(self._releases.values(), key=lambda release: order(release.version))
+        return [KnownRelease(version=one.version, upgrade_from=one.upgrade_from) for one in ordered]
+
     def choose(self, *, wanted: str | None, current: str | None) -> Release:
         """Return the release to run: the one asked for, else the one that runs, else the newest.
 
@@ -86,3 +92,20 @@ def image_references(release: Release, configured: Mapping[str, str], overrides:
         component: own.get(component) or configured.get(component) or release.images[component]
         for component in names.COMPONENTS
     }
+
+
+def path(releases: Iterable[KnownRelease], *, current: str, wanted: str) -> list[str] | None:
+    """Return the releases to go through from `current`, itself left out, to `wanted`; None if there is no way.
+
+    Of several ways it is the one of the fewest steps, and of those the one by the newest releases.
+    """
+    known = sorted(releases, key=lambda release: order(release.version), reverse=True)
+    ways = {current: list[str]()}
+    waiting = [current]
+    while waiting:
+        reached = waiting.pop(0)
+        for release in known:
+            if reached in release.upgrade_from and release.version not in ways:
+                ways[release.version] = [*ways[reached], release.version]
+                waiting.append(release.version)
+    return ways.get(wanted)

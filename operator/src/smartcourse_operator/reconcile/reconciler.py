@@ -298,7 +298,11 @@ class Reconciler:
         metadata = work.owner["metadata"]
         context = conditions.Context(metadata["generation"], self._tools.now(), work.before.conditions)
         found = conditions.conditions(findings, context)
-        shared = {"conditions": found, "observed_generation": metadata["generation"]}
+        shared = {
+            "conditions": found,
+            "observed_generation": metadata["generation"],
+            "releases": self._tools.releases.known(),
+        }
         if findings.is_paused:
             return work.before.model_copy(update=shared)
         board = findings.board

@@ -10,7 +10,7 @@ from typing import Any
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import Document, labels
 from smartcourse_operator.core.readiness import trouble_of
-from smartcourse_operator.core.status import ConditionType
+from smartcourse_operator.core.status import ConditionType, KnownRelease
 
 GOOD_WHEN_FALSE = frozenset({ConditionType.DEGRADED, ConditionType.PAUSED})
 
@@ -116,6 +116,8 @@ class View:
     url: str
     version: str
     wanted_version: str
+    releases: tuple[KnownRelease, ...]
+    """What the operator has, oldest first; of an operator that does not tell, nothing."""
     spec: Document
     conditions: tuple[Condition, ...]
     pods: tuple[Pod, ...] = field(default=())
@@ -123,6 +125,10 @@ class View:
 
     def condition(self, kind: str) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    @property
+    def newest_version(self) -> str:
+        return self.releases[-1].version if self.releases else ""
 
     @property
     def is_current(self) -> bool:
@@ -166,6 +172,10 @@ def view(document: Document, pods: Iterable[Document] = (), claims: Iterable[Doc
         url=status.get("url") or "",
         version=status.get("version") or "",
         wanted_version=spec.get("version") or "",
+        releases=tuple(
+            KnownRelease(version=one["version"], upgrade_from=one.get("upgradeFrom") or [])
+            for one in status.get("releases") or ()
+        ),
         spec=spec,
         conditions=tuple(map(Condition.of, status.get("conditions") or ())),
         pods=tuple(sorted(shown, key=lambda pod: (rank(pod.component), pod.name))),
@@ -192,7 +202,7 @@ def to_json(shown: View) -> dict[str, Any]:
         "waitsFor": shown.waits_for,
         "paused": shown.is_paused,
         "url": shown.url,
-        "version": {"running": shown.version, "wanted": shown.wanted_version},
+        "version": {"running": shown.version, "wanted": shown.wanted_version, "newest": shown.newest_version},
         "conditions": [
             {"type": one.type, "status": one.status, "reason": one.reason, "message": one.message,
              "since": written(one.since)}

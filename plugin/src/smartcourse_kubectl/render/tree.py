@@ -103,6 +103,8 @@ def version(view: View) -> Text:
     line = Text(view.version or "none yet")
     if view.wanted_version and view.wanted_version != view.version:
         line.append(f"  wanted: {view.wanted_version}", style="yellow")
+    if view.newest_version and view.newest_version not in (view.version, view.wanted_version):
+        line.append(f"  the operator has {view.newest_version}", style="cyan")
     return line
 
 
