@@ -25,7 +25,7 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @where_options
 @click.version_option(package_name="smartcourse-kubectl", prog_name=PROGRAM)
 @click.pass_context

@@ -15,7 +15,6 @@ from smartcourse_kubectl.core.ages import span
 from smartcourse_kubectl.errors import Exit, PluginError
 
 EVERY_SECONDS = 1.0
-REFRESH_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -60,23 +59,21 @@ def wait(console: Console, probe: Callable[[], Progress], *, what: str, timeout_
         PluginError: the time is over, or the probe says that it has failed.
     """
     started = time.monotonic()
-    latest = Progress(is_done=False, text=what)
+    latest = ask(probe, Progress(is_done=False, text=what))
     with teller(console) as tell:
-        asked = float("-inf")
         while not latest.is_done:
             elapsed = time.monotonic() - started
+            if latest.failed:
+                raise PluginError(latest.failed, code=Exit.NO)
             if elapsed > timeout_seconds:
                 raise PluginError(
                     f"Waited {span(elapsed)} for {what}; at last: {latest.text}",
                     remedy="It goes on without this command. `kubectl smartcourse status --watch` follows it.",
                     code=Exit.NO,
                 )
-            if time.monotonic() - asked >= EVERY_SECONDS:
-                latest, asked = ask(probe, latest), time.monotonic()
-                if latest.failed:
-                    raise PluginError(latest.failed, code=Exit.NO)
             tell(latest.text, elapsed)
-            time.sleep(0 if latest.is_done else REFRESH_SECONDS)
+            time.sleep(EVERY_SECONDS)
+            latest = ask(probe, latest)
     console.print(f"{latest.text}  ({span(time.monotonic() - started)})", markup=False, soft_wrap=True)
 
 

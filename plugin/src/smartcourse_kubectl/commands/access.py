@@ -15,7 +15,7 @@ from smartcourse_kubectl.session import Session, with_session
 from smartcourse_operator.core.objects import SECRET
 
 
-@click.command("open")
+@click.command("open", short_help="Print the URL and open it.")
 @name_argument
 @click.option("--print", "only_print", is_flag=True, help="Print the URL and open nothing.")
 @with_session
@@ -36,7 +36,7 @@ def open_url(session: Session, name: str | None, *, only_print: bool) -> None:
             session.err.print("There is no browser here to open it in.")
 
 
-@click.command("admin-password")
+@click.command("admin-password", short_help="Print the administrator's password.")
 @name_argument
 @click.option("--email", is_flag=True, help="Print the administrator's email address, the login's other half.")
 @with_session

@@ -30,7 +30,7 @@ name_option = click.option(
     "-s", "--smartcourse", "name", metavar="NAME", shell_complete=complete_name,
     help="The SmartCourse; unset means the only one in the namespace.",
 )  # fmt: skip
-component_argument = click.argument("component", type=click.Choice(names.COMPONENTS))
+component_argument = click.argument("component", type=click.Choice(names.COMPONENTS), metavar="COMPONENT")
 wait_option = click.option("--wait/--no-wait", "waits", default=True, help="Wait until it is done (the default).")
 
 

@@ -39,7 +39,7 @@ It may still name people: whoever wrote an email address into a log line or an o
 """
 
 
-@click.command("support-bundle")
+@click.command("support-bundle", short_help="Pack what helps others to help, without secrets.")
 @name_argument
 @click.option("-f", "--file", "target", type=click.Path(dir_okay=False, path_type=Path),
               help="Where to write it; unset means NAME-support-TIME.tar.gz here.")  # fmt: skip

@@ -64,7 +64,7 @@ def is_true(shown: View, kind: str) -> bool:
     return condition is not None and condition.status == "True"
 
 
-@click.command()
+@click.command(short_help="Have the operator leave it alone.")
 @name_argument
 @wait_option
 @timeout_option(TAKEN_UP_SECONDS)
@@ -78,7 +78,7 @@ def pause(session: Session, name: str | None, *, waits: bool, timeout_seconds: i
         wait(session.err, probe, what=f"the operator to pause {name}", timeout_seconds=timeout_seconds)
 
 
-@click.command()
+@click.command(short_help="Have the operator keep it again.")
 @name_argument
 @wait_option
 @timeout_option(READY_SECONDS)
@@ -92,7 +92,7 @@ def resume(session: Session, name: str | None, *, waits: bool, timeout_seconds: 
         wait(session.err, probe, what=f"{name} to be Ready", timeout_seconds=timeout_seconds)
 
 
-@click.command()
+@click.command(short_help="Replace a component's pods.")
 @component_argument
 @name_option
 @wait_option
@@ -101,6 +101,7 @@ def resume(session: Session, name: str | None, *, waits: bool, timeout_seconds: 
 def restart(session: Session, component: str, name: str | None, *, waits: bool, timeout_seconds: int) -> None:
     """Replace a component's pods, as `kubectl rollout restart` does.
 
+    COMPONENT is gateway, user, course, notification, postgres, mongodb or redis.
     Services and the gateway are replaced one by one and serve on; a database is away until its pod is back.
     """
     metadata = resolve(session.cluster, name)["metadata"]

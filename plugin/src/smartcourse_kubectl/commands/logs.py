@@ -35,8 +35,8 @@ class Span(click.ParamType[int]):
         return int(match[1]) * UNITS[match[2]]
 
 
-@click.command()
-@click.argument("component", type=click.Choice([*names.COMPONENTS, OPERATOR]), required=False)
+@click.command(short_help="Logs of a component's pods, readable and followed.")
+@click.argument("component", type=click.Choice([*names.COMPONENTS, OPERATOR]), required=False, metavar="[COMPONENT]")
 @name_option
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, of new pods too, until Ctrl-C.")
 @click.option("--tail", type=click.IntRange(min=0), default=TAIL_LINES, show_default=True, metavar="LINES",
@@ -47,7 +47,9 @@ class Span(click.ParamType[int]):
 def logs(
     session: Session, component: str | None, name: str | None, *, follow: bool, tail: int, since: int | None, raw: bool
 ) -> None:
-    """Show the logs of all pods of COMPONENT, of all components without one; `operator` is the operator's.
+    """Show the logs of all pods of COMPONENT, of all components without one.
+
+    COMPONENT is gateway, user, course, notification, postgres, mongodb, redis, or operator for the operator's.
 
     JSON lines are made readable, with times in UTC; each line begins with its pod, and its container where the pod
     has several.

@@ -21,7 +21,7 @@ from smartcourse_kubectl.session import Session, json_option, with_session
 REFRESH_SECONDS = 2.0
 
 
-@click.command()
+@click.command(short_help="How it is, and what it waits for.")
 @name_argument
 @click.option("-A", "--all-namespaces", is_flag=True, help="A table of those in all namespaces.")
 @click.option("-w", "--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")

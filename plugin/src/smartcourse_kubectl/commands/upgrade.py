@@ -65,7 +65,7 @@ def plan(shown: View, wanted: str) -> Plan:
     return Plan(shown.version, wanted, (), f"{wanted} cannot follow {shown.version}, not even by others; {told}.")
 
 
-@click.command()
+@click.command(short_help="Bring it to another release, or say what would happen.")
 @click.argument("version", required=False)
 @name_option
 @click.option("--check", is_flag=True, help="Say what would happen, and change nothing. Exits 1 if it is refused.")
