@@ -39,3 +39,9 @@ def timeout_option(seconds: int) -> Callable[[Callable[..., Any]], Callable[...,
         "--timeout", "timeout_seconds", type=click.IntRange(min=1), default=seconds, show_default=True,
         metavar="SECONDS", help="Give up waiting after this time; what was begun goes on.",
     )  # fmt: skip
+
+
+def naming_components(command: click.Command) -> click.Command:
+    """Fill `{components}` in a command's help."""
+    command.help = (command.help or "").format(components=", ".join(names.COMPONENTS))
+    return command

@@ -13,6 +13,7 @@ from smartcourse_kubectl.commands.arguments import (
     component_argument,
     name_argument,
     name_option,
+    naming_components,
     timeout_option,
     wait_option,
 )
@@ -92,6 +93,7 @@ def resume(session: Session, name: str | None, *, waits: bool, timeout_seconds: 
         wait(session.err, probe, what=f"{name} to be Ready", timeout_seconds=timeout_seconds)
 
 
+@naming_components
 @click.command(short_help="Replace a component's pods.")
 @component_argument
 @name_option
@@ -101,7 +103,7 @@ def resume(session: Session, name: str | None, *, waits: bool, timeout_seconds: 
 def restart(session: Session, component: str, name: str | None, *, waits: bool, timeout_seconds: int) -> None:
     """Replace a component's pods, as `kubectl rollout restart` does.
 
-    COMPONENT is gateway, user, course, notification, postgres, mongodb or redis.
+    COMPONENT is one of {components}.
     Services and the gateway are replaced one by one and serve on; a database is away until its pod is back.
     """
     metadata = resolve(session.cluster, name)["metadata"]

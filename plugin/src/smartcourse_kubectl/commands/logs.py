@@ -10,7 +10,7 @@ import click
 from smartcourse_kubectl.adapters.cluster import Cluster
 from smartcourse_kubectl.adapters.logs import Reader, Source, sources
 from smartcourse_kubectl.adapters.observer import resolve
-from smartcourse_kubectl.commands.arguments import name_option
+from smartcourse_kubectl.commands.arguments import name_option, naming_components
 from smartcourse_kubectl.core.log_lines import parse, split
 from smartcourse_kubectl.errors import PluginError
 from smartcourse_kubectl.render.log_line import COLOURS, prefix, readable
@@ -35,6 +35,7 @@ class Span(click.ParamType[int]):
         return int(match[1]) * UNITS[match[2]]
 
 
+@naming_components
 @click.command(short_help="Logs of a component's pods, readable and followed.")
 @click.argument("component", type=click.Choice([*names.COMPONENTS, OPERATOR]), required=False, metavar="[COMPONENT]")
 @name_option
@@ -49,7 +50,7 @@ def logs(
 ) -> None:
     """Show the logs of all pods of COMPONENT, of all components without one.
 
-    COMPONENT is gateway, user, course, notification, postgres, mongodb, redis, or operator for the operator's.
+    COMPONENT is one of {components}; `operator` is the operator's.
 
     JSON lines are made readable, with times in UTC; each line begins with its pod, and its container where the pod
     has several.
