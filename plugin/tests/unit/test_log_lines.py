@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from smartcourse_kubectl.core.log_lines import order, parse
-from smartcourse_kubectl.render.log_line import prefix, readable
+from smartcourse_kubectl.render.log_line import prefixed
 
 STAMP = "2026-01-02T03:04:05.678901234Z"
 
@@ -14,13 +14,13 @@ STAMP = "2026-01-02T03:04:05.678901234Z"
 def drawn(text: str) -> str:
     console = Console(width=200, no_color=True)
     with console.capture() as capture:
-        console.print(prefix("user-1", 8, "cyan") + readable(parse(text)), soft_wrap=True)
+        console.print(prefixed("user-1", parse(text), width=8, colour="cyan"), soft_wrap=True)
     return capture.get()
 
 
 def test_a_structured_line_shows_time_level_message_and_fields() -> None:
     line = '{"level": "info", "time": "2026-01-02T03:04:05.1Z", "service": "user-service", "message": "request", '
-    line += '"path": "/api/users", "status": 200, "note": "two words", "trace_id": "ab12"}'
+    line += '"trace_id": "ab12", "path": "/api/users", "status": 200, "note": "two words"}'
     assert drawn(f"{STAMP} {line}") == (
         'user-1   │ 03:04:05.678 INFO     request  path=/api/users  status=200  note="two words"  trace_id=ab12\n'
     )

@@ -13,7 +13,7 @@ from smartcourse_kubectl.adapters.observer import resolve
 from smartcourse_kubectl.commands.arguments import name_option, naming_components
 from smartcourse_kubectl.core.log_lines import parse, split
 from smartcourse_kubectl.errors import PluginError
-from smartcourse_kubectl.render.log_line import COLOURS, prefix, readable
+from smartcourse_kubectl.render.log_line import COLOURS, prefixed
 from smartcourse_kubectl.session import Session, with_session
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import POD
@@ -89,4 +89,4 @@ def show(session: Session, lines: Iterable[tuple[Source, str]], *, raw: bool, wi
             click.echo(split(line)[1])
             continue
         colour = colours.setdefault(source, COLOURS[len(colours) % len(COLOURS)])
-        session.out.print(prefix(source.label, width, colour) + readable(parse(line)), soft_wrap=True)
+        session.out.print(prefixed(source.label, parse(line), width=width, colour=colour), soft_wrap=True)

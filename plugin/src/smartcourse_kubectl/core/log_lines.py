@@ -51,7 +51,8 @@ def parse(text: str) -> Line:
     message = str(found.pop("message", None) or found.pop("event", None) or found.pop("msg", ""))
     own_stamp = str(found.pop("time", None) or found.pop("timestamp", None) or stamp)
     trailer = str(found.pop("exception", "") or "")
-    fields = {key: value for key, value in found.items() if key not in DROPPED and value not in (None, "", {}, [])}
+    kept = {key: value for key, value in found.items() if key not in DROPPED and value not in (None, "", {}, [])}
+    fields = dict(sorted(kept.items(), key=lambda field: field[0].endswith("_id")))  # what people read comes first
     return Line(stamp or own_stamp, message, LEVELS.get(level, level), fields, trailer)
 
 

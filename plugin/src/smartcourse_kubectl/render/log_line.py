@@ -10,8 +10,9 @@ COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_
 LEVEL_STYLES = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
-def prefix(source: str, width: int, colour: str) -> Text:
-    return Text(f"{source:<{width}} │ ", style=colour)
+def prefixed(source: str, line: Line, *, width: int, colour: str) -> Text:
+    """Return a line after its source, which is filled up to `width`."""
+    return Text.assemble((f"{source:<{width}} │ ", colour), readable(line))
 
 
 def readable(line: Line) -> Text:
@@ -23,7 +24,7 @@ def readable(line: Line) -> Text:
     text.append(line.message, style=style)
     for key, value in line.fields.items():
         text.append(f"  {key}=", style="dim")
-        text.append(shown(value), style="dim" if key.endswith("_id") else "")
+        text.append(shown(value), style="dim" if key.endswith("_id") else style)
     if line.trailer:
         text.append("\n" + line.trailer.rstrip(), style=style)
     return text
