@@ -42,7 +42,7 @@ def helm_program(source: Source, log: Log) -> str:
 
 def operator_values(settings: Settings, source: Source) -> dict[str, Any]:
     """Return the operator chart's values: its image, every component's image, and the URL that leads to the cluster."""
-    ours = {component: images.reference(component, source) for component in images.COMPONENTS}
+    ours = {component: images.reference(component, source) for component in images.COMPONENTS | images.JOBS}
     operator = ours.pop("operator")
     theirs = {name: catalogue.reference(name, source) for name in DATASTORES}
     return {"image": operator, "images": ours | theirs, "publicUrl": settings.public_url}

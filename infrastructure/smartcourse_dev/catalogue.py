@@ -73,6 +73,11 @@ def reference(name: str, source: Source) -> str:
     return IMAGES[name].reference(source)
 
 
+def bookworm(source: Source) -> str:
+    """Return Python on Debian 12, whose PostgreSQL is of the databases' major version; `docker build` pulls it."""
+    return "python:3.11-slim-bookworm" if source is Source.UPSTREAM else reference("python", source)
+
+
 def registry_answers() -> bool:
     """Whether an upstream image registry can be reached (it answers 401 to a visitor without a token)."""
     try:

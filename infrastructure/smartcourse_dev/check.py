@@ -13,8 +13,8 @@ from smartcourse_dev import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-TYPED = ["shared/shared", "operator/src", "plugin/src", "infrastructure/smartcourse_dev", "infrastructure/images",
-         "tests",
+TYPED = ["shared/shared", "operator/src", "backup/src", "plugin/src", "infrastructure/smartcourse_dev",
+         "infrastructure/images", "tests",
          *[f"services/{name}/src" for name in ("api-gateway", "course-service", "notification-service",
                                                "user-service")]]  # fmt: skip
 

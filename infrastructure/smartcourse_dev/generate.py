@@ -14,15 +14,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = ["shared", "services/api-gateway", "services/course-service", "services/notification-service",
-           "services/user-service", "operator", "plugin", "infrastructure"]  # fmt: skip
+           "services/user-service", "operator", "backup", "plugin", "infrastructure"]  # fmt: skip
 PYTHON_PLATFORM = "x86_64-manylinux_2_31"
 
-# What each file holds is the standard output of a module.
+# What each file holds is the standard output of a module, with the arguments that follow its name.
 GENERATED = {
     "services/user-service/openapi.json": "user_service.openapi",
     "services/course-service/openapi.json": "course_service.openapi",
     "services/notification-service/openapi.json": "notification_service.openapi",
     "manifests/crd/smartcourses.yaml": "smartcourse_operator.crd",
+    "manifests/crd/smartcoursebackups.yaml": "smartcourse_operator.crd smartcoursebackups",
+    "manifests/crd/smartcourserestores.yaml": "smartcourse_operator.crd smartcourserestores",
     "manifests/rbac/operator.yaml": "smartcourse_operator.rbac",
     "docs/asyncapi.yaml": "shared.events.asyncapi",
     "docs/SmartCourse-ERD-Complete.md": "smartcourse_dev.erd",
@@ -65,7 +67,7 @@ def contents(*, upgrade: bool = False) -> Iterator[tuple[Path, str]]:
     """Yield every generated file with what it should hold."""
     yield ROOT / "constraints.txt", constraints(upgrade=upgrade)
     for path, module in GENERATED.items():
-        yield ROOT / path, run(sys.executable, "-m", module)
+        yield ROOT / path, run(sys.executable, "-m", *module.split())
     for folder, module in GENERATED_FOLDERS.items():
         for name, text in json.loads(run(sys.executable, "-m", module)).items():
             yield ROOT / folder / name, text

@@ -22,9 +22,11 @@ COMPONENTS = {
     "notification": ("services/notification-service", "notification-service"),
     "operator": ("operator", "operator"),
 }
+# What the operator runs as Jobs, likewise.
+JOBS = {"backup": ("backup", "backup")}
 # What a development cluster has beside a SmartCourse, likewise.
 TOOLS = {"mailbox": ("infrastructure/images/mailbox", "mailbox")}
-EVERY = COMPONENTS | TOOLS
+EVERY = COMPONENTS | JOBS | TOOLS
 # As in .dockerignore: what is made while working and never copied into an image.
 IGNORED = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "build", "tests", "venv", ".git"}
 IGNORED_SUFFIXES = (".pyc", ".egg-info")
@@ -74,6 +76,7 @@ def build_arguments(text: str, source: Source) -> dict[str, str]:
     """Return the build arguments that the Dockerfile declares, of those that the catalogue can give."""
     known = {
         "PYTHON_IMAGE": catalogue.reference("python", source),
+        "BOOKWORM_IMAGE": catalogue.bookworm(source),
         "HELM_IMAGE": catalogue.reference("helm", source),
         "HELM_PATH": catalogue.HELM_PATHS[source],
     }

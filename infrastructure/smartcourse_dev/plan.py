@@ -123,7 +123,7 @@ def up_steps(settings: Settings, source: Source) -> Iterator[Step]:
     """Yield everything: cluster, images, operator, sample, Ready."""
     yield from cluster_steps(settings, source)
     yield from image_steps(source)
-    built = [f"build {component}" for component in images.COMPONENTS]
+    built = [f"build {component}" for component in images.COMPONENTS | images.JOBS]
     if source is Source.OFFLINE:
         built += [f"image {name}" for name in application.DATASTORES]
     yield Step(

@@ -16,6 +16,7 @@ MODULES = ["kubernetes", "etcd", "helm"]
 PACKAGES = {
     "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
     "redis-server": "redis-server",
+    "restic": "restic",
     "nginx-light": "nginx",
     "curl": "curl",
     "openssl": "openssl",

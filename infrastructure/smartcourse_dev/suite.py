@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "build" / "reports"
 TEST_CLUSTER = {"CLUSTER": "smartcourse-test", "HTTP_PORT": "8081"}
 MEMBERS = ["shared", "services/api-gateway", "services/course-service", "services/notification-service",
-           "services/user-service", "operator", "plugin", "infrastructure", "charts"]  # fmt: skip
+           "services/user-service", "operator", "backup", "plugin", "infrastructure", "charts"]  # fmt: skip
 OUTCOMES = ("tests", "failures", "errors", "skipped")
 
 

@@ -9,7 +9,12 @@ annotations (dict: facts that the pod's spec doesn't show and that it must run a
 {{- $root := .root -}}
 {{- $labels := include "smartcourse.stableLabels" (list $root .component (printf "%s-%s" .component .task)) | fromYaml -}}
 {{- $metadata := dict "labels" (set $labels "smartcourse.io/phase" .phase) -}}
-{{- with .annotations }}{{ $_ := set $metadata "annotations" . }}{{ end -}}
+{{- $annotations := .annotations | default dict -}}
+{{- /* Restored data may be of an older schema: all but its seeds runs again. */}}
+{{- if and $root.Values.global.restored (ne .phase "seed") -}}
+{{- $annotations = set (deepCopy $annotations) "smartcourse.io/restored" $root.Values.global.restored -}}
+{{- end -}}
+{{- with $annotations }}{{ $_ := set $metadata "annotations" . }}{{ end -}}
 {{- $template := dict "metadata" $metadata "spec" (fromYaml .pod) -}}
 {{- $suffix := printf "-%s-%s-%s" .component .task (toYaml $template | sha256sum | trunc 8) -}}
 apiVersion: batch/v1

@@ -8,7 +8,7 @@ from typing import Any
 Document = dict[str, Any]
 Render = Callable[..., list[Document]]
 
-COMPONENTS = {"gateway", "user", "course", "notification", "postgres", "mongodb", "redis"}
+COMPONENTS = {"gateway", "user", "course", "notification", "postgres", "mongodb", "redis", "backup"}
 PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "forwardAuth", "seed", "monitoring"}
 LONGEST_RELEASE = "n" * 40
 

@@ -1,14 +1,19 @@
-"""The CustomResourceDefinition, made from the models: `python -m smartcourse_operator.crd` prints it."""
+"""The CustomResourceDefinitions, made from the models.
+
+`python -m smartcourse_operator.crd` prints that of SmartCourse, with another kind's plural as its argument that kind's.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
 from smartcourse_operator.core import names
+from smartcourse_operator.core.backups import BackupSpec, BackupStatus, RestoreSpec, RestoreStatus
 from smartcourse_operator.core.spec import SmartCourseSpec
 from smartcourse_operator.core.status import SmartCourseStatus
 
@@ -18,6 +23,7 @@ COLUMNS = [
     ("Status", "string", ".status.phase", "What is being brought about."),
     ("Version", "string", ".status.version", "The release that is run."),
     ("URL", "string", ".status.url", "Where people reach it."),
+    ("(Last backup)", "date", ".status.backup.lastCompletedAt", "How long ago the newest good backup's data is of."),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the resource was created."),
 ]
 DROPPED = ("title", "$defs", "propertyNames")
@@ -71,59 +77,121 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return made
 
 
-def root_schema() -> dict[str, Any]:
-    too_long = {
+RULES = [
+    {
         "rule": f"size(self.metadata.name) <= {names.NAME_MAX_LENGTH}",
         "message": f"metadata.name must be at most {names.NAME_MAX_LENGTH} characters: other names are made of it",
-    }
-    not_a_label = {
+    },
+    {
         "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         "message": "metadata.name must begin with a letter and be of a-z, 0-9 and -: Services are named after it",
-    }
-    return {
-        "type": "object",
-        "description": "A learning platform that the operator installs and keeps running.",
-        "properties": {
-            "apiVersion": {"type": "string", "description": "Version of this resource's schema."},
-            "kind": {"type": "string", "description": "Kind of this resource."},
-            "metadata": {"type": "object"},
-            "spec": with_default(schema_of(SmartCourseSpec)),
-            "status": schema_of(SmartCourseStatus),
-        },
-        "x-kubernetes-validations": [too_long, not_a_label],
-    }
+    },
+]
+TASK_RULES = [
+    {
+        "rule": f"size(self.metadata.name) <= {names.TASK_NAME_MAX_LENGTH}",
+        "message": f"metadata.name must be at most {names.TASK_NAME_MAX_LENGTH} characters: Jobs are named after it",
+    },
+    {"rule": "!self.metadata.name.contains('.')", "message": "metadata.name must have no dot: Jobs are named after it"},
+]
 
 
-def definition() -> dict[str, Any]:
-    """Return the CustomResourceDefinition of SmartCourse."""
-    version = {
-        "name": names.VERSION,
-        "served": True,
-        "storage": True,
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [
-            {"name": name, "type": kind, "jsonPath": path, "description": text} for name, kind, path, text in COLUMNS
-        ],
-        "schema": {"openAPIV3Schema": root_schema()},
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}", "labels": {names.LABEL_PART_OF: names.PART_OF}},
-        "spec": {
-            "group": names.GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": names.KIND,
-                "listKind": f"{names.KIND}List",
-                "plural": names.PLURAL,
-                "singular": names.KIND.lower(),
-                "shortNames": ["smc"],
-                "categories": ["all"],
+@dataclass(frozen=True)
+class Resource:
+    """One of our kinds."""
+
+    kind: str
+    plural: str
+    short: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    columns: list[tuple[str, str, str, str]]
+    rules: list[dict[str, str]]
+
+    def schema(self) -> dict[str, Any]:
+        spec = schema_of(self.spec)
+        return {
+            "type": "object",
+            "description": self.description,
+            **({"required": ["spec"]} if spec.get("required") else {}),
+            "properties": {
+                "apiVersion": {"type": "string", "description": "Version of this resource's schema."},
+                "kind": {"type": "string", "description": "Kind of this resource."},
+                "metadata": {"type": "object"},
+                "spec": with_default(spec),
+                "status": schema_of(self.status),
             },
-            "versions": [version],
-        },
-    }
+            "x-kubernetes-validations": self.rules,
+        }
+
+    def definition(self) -> dict[str, Any]:
+        """Return the CustomResourceDefinition."""
+        version = {
+            "name": names.VERSION,
+            "served": True,
+            "storage": True,
+            "subresources": {"status": {}},
+            "additionalPrinterColumns": [column(*each) for each in self.columns],
+            "schema": {"openAPIV3Schema": self.schema()},
+        }
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{self.plural}.{names.GROUP}", "labels": {names.LABEL_PART_OF: names.PART_OF}},
+            "spec": {
+                "group": names.GROUP,
+                "scope": "Namespaced",
+                "names": {
+                    "kind": self.kind,
+                    "listKind": f"{self.kind}List",
+                    "plural": self.plural,
+                    "singular": self.kind.lower(),
+                    "shortNames": [self.short],
+                    "categories": ["all"],
+                },
+                "versions": [version],
+            },
+        }
+
+
+def column(name: str, kind: str, path: str, text: str) -> dict[str, Any]:
+    """Return a printer column; a name in parentheses is shown by `-o wide` only."""
+    wide = {"priority": 1} if name.startswith("(") else {}
+    return {"name": name.strip("()"), "type": kind, "jsonPath": path, "description": text, **wide}
+
+
+AGE = ("Age", "date", ".metadata.creationTimestamp", "Time since the resource was created.")
+COURSE = ("SmartCourse", "string", ".spec.smartCourse", "The SmartCourse that is meant.")
+PHASE = ("Status", "string", ".status.phase", "How far it is.")
+TAKEN = ("Taken", "date", ".status.takenAt", "How long ago the data was of this moment.")
+MESSAGE = ("(Message)", "string", ".status.message", "What is being done, or what went wrong.")
+
+RESOURCES = (
+    Resource(
+        names.KIND, names.PLURAL, "smc", "A learning platform that the operator installs and keeps running.",
+        SmartCourseSpec, SmartCourseStatus, COLUMNS, RULES,
+    ),
+    Resource(
+        names.BACKUP_KIND, names.BACKUP_PLURAL, "smcb",
+        "A backup of a SmartCourse: one restore point over PostgreSQL and MongoDB.",
+        BackupSpec, BackupStatus,
+        [COURSE, PHASE, TAKEN, ("Bytes", "integer", ".status.sizeBytes", "Size of what it holds."), AGE, MESSAGE],
+        TASK_RULES,
+    ),
+    Resource(
+        names.RESTORE_KIND, names.RESTORE_PLURAL, "smcr", "A restore of a backup into a SmartCourse.",
+        RestoreSpec, RestoreStatus,
+        [COURSE, ("Backup", "string", ".spec.backup", "The backup that is restored."), PHASE, TAKEN, AGE, MESSAGE],
+        TASK_RULES,
+    ),
+)  # fmt: skip
+
+
+def definition(plural: str = names.PLURAL) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of one of our kinds."""
+    (found,) = [resource for resource in RESOURCES if resource.plural == plural]
+    return found.definition()
 
 
 def to_yaml(document: dict[str, Any], module: str) -> str:
@@ -133,4 +201,5 @@ def to_yaml(document: dict[str, Any], module: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(to_yaml(definition(), "smartcourse_operator.crd"))
+    asked = sys.argv[1:]
+    sys.stdout.write(to_yaml(definition(*asked), " ".join(["smartcourse_operator.crd", *asked])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, cast
 
 import kopf
@@ -16,7 +17,7 @@ import kopf
 from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import EXTENSIONS, MANAGED, Kind
-from smartcourse_operator.queue import Key, WorkQueue
+from smartcourse_operator.queue import Key, Queues, WorkQueue
 
 Notice = Callable[[Key], object]
 STOP_SECONDS = 5
@@ -31,20 +32,36 @@ async def watched(cluster: Cluster) -> list[Kind]:
     return [kind for kind in MANAGED if kind not in EXTENSIONS or await cluster.serves(kind)]
 
 
-def registry(notice: Notice, kinds: Collection[Kind]) -> kopf.OperatorRegistry:
-    """Return handlers that call `notice` with the key of what something happened to."""
+@dataclass(frozen=True)
+class Notices:
+    """What is called with the key of what something happened to, by its kind."""
+
+    course: Notice
+    backup: Notice
+    restore: Notice
+
+
+def registry(notices: Notices, kinds: Collection[Kind]) -> kopf.OperatorRegistry:
+    """Return handlers that say what something happened to."""
     handlers = kopf.OperatorRegistry()
 
-    async def notice_resource(namespace: str | None, name: str | None, **_: Any) -> None:
-        if namespace and name:
-            notice((namespace, name))
+    def noticing(notice: Notice) -> Callable[..., Any]:
+        async def notice_resource(namespace: str | None, name: str | None, spec: kopf.Spec, **_: Any) -> None:
+            if namespace and name:
+                notice((namespace, name))
+            if namespace and (course := spec.get("smartCourse")):  # it tells of its backups
+                notices.course((namespace, course))
+
+        return notice_resource
 
     async def notice_child(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
         owner = labels.get(names.LABEL_INSTANCE)
         if namespace and owner:
-            notice((namespace, owner))
+            notices.course((namespace, owner))
 
-    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=handlers)(notice_resource)
+    by_plural = dict(zip(names.PLURALS, (notices.course, notices.backup, notices.restore), strict=True))
+    for plural, notice in by_plural.items():
+        kopf.on.event(names.GROUP, names.VERSION, plural, registry=handlers, id=plural)(noticing(notice))
     for kind in kinds:
         version = kind.api_version.rpartition("/")[2]
         kopf.on.event(kind.group, version, kind.plural, registry=handlers, id=kind.plural)(notice_child)
@@ -52,8 +69,8 @@ def registry(notice: Notice, kinds: Collection[Kind]) -> kopf.OperatorRegistry:
     return handlers
 
 
-async def watch(queue: WorkQueue, *, kinds: Collection[Kind], namespaces: tuple[str, ...], identity: str) -> None:
-    """Feed `queue` for ever.
+async def watch(queues: Queues, *, kinds: Collection[Kind], namespaces: tuple[str, ...], identity: str) -> None:
+    """Feed the queues for ever.
 
     Kopf has a thread and an event loop of its own: when it ends, it cancels every task of its loop, and it takes the
     process's signals when it is in the main thread.
@@ -65,8 +82,10 @@ async def watch(queue: WorkQueue, *, kinds: Collection[Kind], namespaces: tuple[
     ended: asyncio.Future[None] = loop.create_future()
     stop = threading.Event()
 
-    def notice(key: Key) -> None:
-        loop.call_soon_threadsafe(queue.notice, key)
+    def into(queue: WorkQueue) -> Notice:
+        return lambda key: loop.call_soon_threadsafe(queue.notice, key)
+
+    notices = Notices(into(queues.courses), into(queues.backups), into(queues.restores))
 
     def finish(error: BaseException | None) -> None:
         if ended.done():
@@ -80,7 +99,7 @@ async def watch(queue: WorkQueue, *, kinds: Collection[Kind], namespaces: tuple[
         error: BaseException | None = None
         try:
             kopf.run(
-                registry=registry(notice, kinds),
+                registry=registry(notices, kinds),
                 settings=watching(kinds),
                 identity=cast("Any", identity),  # else Kopf asks for the user's name, which a bare uid does not have
                 standalone=True,

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from smartcourse_operator.queue import WorkQueue
+from smartcourse_operator.queue import Queues, WorkQueue
 
 
-def application(queue: WorkQueue, *, stalled_seconds: float, is_ready: Callable[[], bool]) -> web.Application:
+def application(queue: WorkQueue | Queues, *, stalled_seconds: float, is_ready: Callable[[], bool]) -> web.Application:
     async def alive(_: web.Request) -> web.Response:
         stalled = queue.stalled_seconds()
         if stalled > stalled_seconds:

@@ -16,11 +16,14 @@ from smartcourse_operator.adapters.cluster import Cluster, NotLeadingError, conn
 from smartcourse_operator.adapters.gateway import HealthProbe, probe_gateway
 from smartcourse_operator.adapters.helm import Chart
 from smartcourse_operator.config import Settings
-from smartcourse_operator.core.objects import SMART_COURSE
+from smartcourse_operator.core.objects import BACKUP, RESTORE, SMART_COURSE
 from smartcourse_operator.core.versions import Releases
 from smartcourse_operator.leader import Leadership, LeadershipLostError
-from smartcourse_operator.queue import WorkQueue
+from smartcourse_operator.queue import Queues
+from smartcourse_operator.reconcile.backups import BackupReconciler
 from smartcourse_operator.reconcile.reconciler import Reconciler, Tools
+from smartcourse_operator.reconcile.restores import RestoreReconciler
+from smartcourse_operator.reconcile.tasks import Tasks
 from smartcourse_operator.worker import work
 
 log = structlog.get_logger()
@@ -37,7 +40,7 @@ class Operator:
     def __init__(self, settings: Settings, *, probe: HealthProbe = probe_gateway) -> None:
         self._settings = settings
         self._probe = probe
-        self._queue = WorkQueue(settings.settle_seconds)
+        self._queues = Queues.empty(settings.settle_seconds)
         self._leadership = Leadership(settings)
         self._is_started = False
 
@@ -49,7 +52,7 @@ class Operator:
         """
         settings = self._settings
         application = health.application(
-            self._queue, stalled_seconds=settings.stalled_seconds, is_ready=lambda: self._is_started
+            self._queues, stalled_seconds=settings.stalled_seconds, is_ready=lambda: self._is_started
         )
         runner = await health.serve(application, host=settings.bind_address, port=settings.health_port)
         client: Any = await connect()
@@ -74,19 +77,22 @@ class Operator:
         releases = Releases.read(settings.releases)
         chart = Chart(settings.chart, helm=settings.helm)
         kinds = await handlers.watched(cluster)
-        reconciler = Reconciler(Tools(cluster, chart, releases, settings, self._probe))
+        tools = Tools(cluster, chart, releases, settings, self._probe)
+        reconciler, tasks = Reconciler(tools), Tasks(tools)
         await until(
             stop,
             self._leadership.keep(leases),
-            handlers.watch(self._queue, kinds=kinds, namespaces=settings.watch_namespaces, identity=settings.identity),
-            *(work(self._queue, reconciler, settings) for _ in range(settings.workers)),
+            handlers.watch(self._queues, kinds=kinds, namespaces=settings.watch_namespaces, identity=settings.identity),
+            *(work(self._queues.courses, reconciler, settings) for _ in range(settings.workers)),
+            work(self._queues.backups, BackupReconciler(tools, tasks), settings),
+            work(self._queues.restores, RestoreReconciler(tools, tasks), settings),
         )
 
 
 async def wait_for_resource(cluster: Cluster) -> None:
-    """Wait until the API server knows SmartCourse: what is not there when watching begins is never watched."""
-    while not await cluster.serves(SMART_COURSE):
-        log.warning("the cluster does not know SmartCourse yet: is its CustomResourceDefinition installed?")
+    """Wait until the API server knows our kinds: what is not there when watching begins is never watched."""
+    while missing := [kind.kind for kind in (SMART_COURSE, BACKUP, RESTORE) if not await cluster.serves(kind)]:
+        log.warning("the cluster does not know our kinds yet: apply manifests/crd", missing=missing)
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -133,3 +133,20 @@ class WorkQueue:
             ),
             default=0.0,
         )
+
+
+@dataclass(frozen=True)
+class Queues:
+    """One queue for each of our kinds."""
+
+    courses: WorkQueue
+    backups: WorkQueue
+    restores: WorkQueue
+
+    @classmethod
+    def empty(cls, settle_seconds: float) -> Queues:
+        return cls(*(WorkQueue(settle_seconds) for _ in range(3)))
+
+    def stalled_seconds(self) -> float:
+        """Return how long the key that is worst off in any of them has waited past its time, or been worked on."""
+        return max(queue.stalled_seconds() for queue in (self.courses, self.backups, self.restores))

@@ -24,7 +24,9 @@ def rule(
 
 CLUSTER_RULES = [
     rule(names.GROUP, [names.PLURAL], ["get", "list", "patch", "watch"]),
-    rule(names.GROUP, [f"{names.PLURAL}/status"], ["patch"]),
+    rule(names.GROUP, [names.BACKUP_PLURAL], ["create", "delete", "get", "list", "watch"]),
+    rule(names.GROUP, [names.RESTORE_PLURAL], ["get", "list", "watch"]),
+    rule(names.GROUP, [f"{plural}/status" for plural in names.PLURALS], ["patch"]),
     rule("apps", ["deployments", "statefulsets"], MANAGED),
     rule("batch", ["jobs"], MANAGED),
     rule("", ["configmaps", "serviceaccounts", "services"], MANAGED),
@@ -35,7 +37,7 @@ CLUSTER_RULES = [
     rule("traefik.io", ["middlewares"], MANAGED),
     rule("monitoring.coreos.com", ["servicemonitors"], MANAGED),
     rule("", ["secrets"], ["create", "delete", "get", "patch"]),
-    rule("", ["persistentvolumeclaims"], ["delete", "get", "list"]),
+    rule("", ["persistentvolumeclaims"], ["create", "delete", "get", "list"]),
     rule("", ["pods"], ["list"]),
     rule("", ["pods/log"], ["get"]),
     rule("", ["events"], ["create"]),

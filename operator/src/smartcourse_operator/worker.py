@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import structlog
 
 from smartcourse_operator import logs
@@ -9,12 +11,18 @@ from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import ApiError, NotLeadingError
 from smartcourse_operator.config import Settings
 from smartcourse_operator.queue import WorkQueue
-from smartcourse_operator.reconcile.reconciler import Outcome, Reconciler
+from smartcourse_operator.reconcile.reconciler import Outcome
 
 log = structlog.get_logger()
 
 
-async def work(queue: WorkQueue, reconciler: Reconciler, settings: Settings) -> None:
+class Reconciles(Protocol):
+    """What brings one resource to what it asks for."""
+
+    async def reconcile(self, namespace: str, name: str) -> Outcome: ...
+
+
+async def work(queue: WorkQueue, reconciler: Reconciles, settings: Settings) -> None:
     """Reconcile what is due, one key after the other, for ever.
 
     Raises:

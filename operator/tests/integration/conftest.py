@@ -19,6 +19,7 @@ from shared.testing.processes import free_port
 from smartcourse_operator import crd, rbac
 from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.config import Settings
+from smartcourse_operator.core import names
 from smartcourse_operator.main import Operator
 
 from .world import Machinery, Platform
@@ -37,9 +38,10 @@ def install(plane: ControlPlane) -> None:
     """Apply what an administrator applies before the operator can run."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "smartcourse-system"}}
     plane.request("POST", "/api/v1/namespaces", json=namespace).raise_for_status()
-    definition = crd.definition()
-    made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=definition)
-    assert made.status_code == 201, made.text
+    for plural in names.PLURALS:
+        definition = crd.definition(plural)
+        made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=definition)
+        assert made.status_code == 201, made.text
     for item in rbac.permissions()["items"]:
         plural = item["kind"].lower() + "s"
         scope = f"namespaces/{item['metadata']['namespace']}/" if "namespace" in item["metadata"] else ""
@@ -93,6 +95,7 @@ async def platforms(plane: ControlPlane, admin: Cluster, machinery: Machinery) -
     yield make
     machinery.held.clear()
     machinery.failing.clear()
+    machinery.told.clear()
     for platform in made:
         machinery.namespaces.discard(platform.namespace)
         await platform.drop()

@@ -58,7 +58,7 @@ def test_an_unknown_version_and_a_step_that_is_not_foreseen_are_refused() -> Non
 
 def test_the_committed_releases_can_be_read_and_name_every_image() -> None:
     release = versions.Releases.read(ROOT / "manifests" / "releases").choose(wanted="1.0.0", current=None)
-    assert set(release.images) == set(names.COMPONENTS)
+    assert set(release.images) == {*names.COMPONENTS, "backup"}
 
 
 def chart_globals(spec: SmartCourseSpec, *, hold_data: bool = False, **secret_hashes: str) -> dict[str, Any]:

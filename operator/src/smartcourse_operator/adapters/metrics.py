@@ -30,3 +30,11 @@ LEADING = Gauge("smartcourse_operator_is_leader", "1 while this process leads.")
 CONDITION = Gauge(
     "smartcourse_condition", "1 while a condition of a SmartCourse is True.", ["namespace", "name", "type"]
 )
+BACKUP_TAKEN = Gauge(
+    "smartcourse_backup_taken_timestamp_seconds",
+    "The moment, in seconds since 1970, that a SmartCourse's newest good backup is of.",
+    ["namespace", "name"],
+)
+BACKUP_FAILING = Gauge(
+    "smartcourse_backup_failing", "1 while a SmartCourse's last backup failed or is overdue.", ["namespace", "name"]
+)

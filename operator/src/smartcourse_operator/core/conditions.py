@@ -16,7 +16,7 @@ GROUPS = (
     (ConditionType.ROUTE_READY, (Phase.ROUTE, Phase.FORWARD_AUTH), "RouteApplied", "The route is in place."),
     (ConditionType.MONITORING_READY, (Phase.MONITORING,), "MonitorsApplied", "The ServiceMonitors are in place."),
 )
-OPTIONAL = frozenset({ConditionType.MONITORING_READY})
+OPTIONAL = frozenset({ConditionType.MONITORING_READY, ConditionType.BACKED_UP})
 """Conditions that are there only while something of their phases is asked for."""
 
 
@@ -52,6 +52,11 @@ class Findings:
     health: str | None = None
     phase: Phase = Phase.SECRETS
     is_paused: bool = False
+    backed_up: Verdict | None = None
+
+
+PLANNED = frozenset({"Restoring"})
+"""Reasons of problems that somebody asked for: the platform is not Ready, and nothing is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def ready_verdict(findings: Findings) -> Verdict:
 
 
 def degraded_verdict(findings: Findings) -> Verdict:
-    if findings.problem:
+    if findings.problem and findings.problem.reason not in PLANNED:
         return verdict(True, findings.problem.reason, findings.problem.message)
     state = findings.board.pending(ESSENTIAL) if findings.board else None
     if state and (state.progress is Progress.FAILED or state.reason != PROGRESSING):
@@ -112,6 +117,7 @@ def verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
     return {
         ConditionType.READY: ready_verdict(findings),
         **group_verdicts(findings),
+        **({ConditionType.BACKED_UP: findings.backed_up} if findings.backed_up else {}),
         ConditionType.DEGRADED: degraded_verdict(findings),
         ConditionType.PAUSED: verdict(False, "NotPaused", "The operator keeps the platform as its spec asks."),
     }
@@ -149,9 +155,9 @@ def phase_of(findings: Findings) -> Phase:
     return Phase.GATEWAY if current is Phase.READY and findings.health else current
 
 
-TELLING = (ConditionType.READY, ConditionType.DEGRADED, ConditionType.MONITORING_READY)
+TELLING = (ConditionType.READY, ConditionType.DEGRADED, ConditionType.MONITORING_READY, ConditionType.BACKED_UP)
 """Conditions that are worth a warning: none of the others can be bad while all of these are good."""
-EXPLAINING = (ConditionType.DEGRADED, ConditionType.MONITORING_READY)
+EXPLAINING = (ConditionType.DEGRADED, ConditionType.MONITORING_READY, ConditionType.BACKED_UP)
 """Conditions of which another reason is news too."""
 
 

@@ -195,6 +195,8 @@ def plan(name: str, spec: SmartCourseSpec, *, postgres_admin_url: str | None, mo
         made["auth"] = Values((("jwt-secret", None), ("identity-key", None)))
     if not spec.push.secret_name:
         made["push"] = PushKeys(f"{name}-push")
+    if spec.backup and not spec.backup.encryption_secret_name:
+        made["backup"] = Values((("password", None),))
     for service in names.SERVICES:
         made[f"{service}-db"] = Login(f"{service}_a", postgres)
     made["course-mongodb"] = Login("course", mongodb)

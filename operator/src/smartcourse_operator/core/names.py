@@ -7,6 +7,9 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "SmartCourse"
 PLURAL = "smartcourses"
+BACKUP_KIND, BACKUP_PLURAL = "SmartCourseBackup", "smartcoursebackups"
+RESTORE_KIND, RESTORE_PLURAL = "SmartCourseRestore", "smartcourserestores"
+PLURALS = (PLURAL, BACKUP_PLURAL, RESTORE_PLURAL)
 
 FIELD_MANAGER = "smartcourse-operator"
 FINALIZER = f"{GROUP}/operator"
@@ -20,6 +23,9 @@ LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_PART_OF = "app.kubernetes.io/part-of"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_VERSION = "app.kubernetes.io/version"
+LABEL_TASK = f"{GROUP}/task"
+"""On the Jobs of backups and restores: what they do."""
+LABEL_SCHEDULED = f"{GROUP}/scheduled"
 LABEL_JOB = "batch.kubernetes.io/job-name"
 PART_OF = "smartcourse"
 
@@ -27,6 +33,7 @@ ANNOTATION_APPLIED = f"{GROUP}/applied"
 """On every applied object: the digest of what was applied, so that a field we no longer set is noticed too."""
 
 NAME_MAX_LENGTH = 40
+TASK_NAME_MAX_LENGTH = 53  # a Job is named after it, and ends in -restore
 SERVICES = ("user", "course", "notification")
 DATASTORES = ("postgres", "mongodb", "redis")
 COMPONENTS = ("gateway", *SERVICES, *DATASTORES)

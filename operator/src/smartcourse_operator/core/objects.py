@@ -54,6 +54,8 @@ EXTENSIONS = frozenset({HTTP_ROUTE, MIDDLEWARE, SERVICE_MONITOR})
 """Kinds among them that a cluster has only if somebody installed them."""
 
 SMART_COURSE = Kind(names.API_VERSION, names.KIND, names.PLURAL)
+BACKUP = Kind(names.API_VERSION, names.BACKUP_KIND, names.BACKUP_PLURAL)
+RESTORE = Kind(names.API_VERSION, names.RESTORE_KIND, names.RESTORE_PLURAL)
 SECRET = Kind("v1", "Secret", "secrets")
 VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 POD = Kind("v1", "Pod", "pods")

@@ -1,57 +1,29 @@
-"""The `spec` of a SmartCourse. The CustomResourceDefinition is generated from these models (`crd.py`).
-
-`cel(...)` puts rules in a model's or a field's schema; the API server enforces them.
-"""
+"""The `spec` of a SmartCourse. The CustomResourceDefinition is generated from these models (`crd.py`)."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
-QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
-DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-HOST = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
-OBJECT_NAME = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
-ENV_NAME = r"^[A-Z][A-Z0-9_]*$"
-IMAGE = r"^[^\s]+$"
-ADDRESS = r"[^<>@\s]+@[^<>@\s]+"
-SENDER = rf"^({ADDRESS}|[^<>@\r\n]+ <{ADDRESS}>)$"
-CONTACT = rf"^(mailto:{ADDRESS}|https://[^\s]+)$"
-URL = r"^https?://[^\s/]+[^\s]*$"
-ORIGIN = r"^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$"
-NETWORK = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
-
-
-def cel(*rules: tuple[str, str]) -> dict[str, Any]:
-    """Return the schema extra that carries `(rule, message)` pairs."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
-
-
-def immutable(field: str, why: str) -> tuple[str, str]:
-    """Return the rule that refuses any later change of an optional or defaulted field."""
-    rule = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    return rule, f"{field} cannot be changed: {why}"
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(
-        extra="ignore",  # the API server prunes what the schema does not name
-        frozen=True,
-        alias_generator=AliasGenerator(alias=to_camel),
-        populate_by_name=True,
-    )
-
-
-Quantity = Annotated[str, Field(pattern=QUANTITY, max_length=32)]
-ResourceQuantity = Annotated[
-    str | int, WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32})
-]
-SecretName = Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)]
-Origin = Annotated[str, Field(pattern=ORIGIN, max_length=300)]
-Network = Annotated[str, Field(pattern=NETWORK, max_length=64)]
+from smartcourse_operator.core.backups import Backup
+from smartcourse_operator.core.fields import (
+    CONTACT,
+    DNS_LABEL,
+    ENV_NAME,
+    HOST,
+    IMAGE,
+    SENDER,
+    URL,
+    Model,
+    Network,
+    Origin,
+    Quantity,
+    ResourceQuantity,
+    SecretName,
+    cel,
+    immutable,
+)
 
 
 class DatabaseMode(StrEnum):
@@ -430,6 +402,7 @@ class Images(Model):
     postgres: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of PostgreSQL.")
     mongodb: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of the MongoDB server.")
     redis: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of Redis.")
+    backup: str | None = Field(None, pattern=IMAGE, max_length=512, description="Image of the backups' Jobs.")
 
 
 class SmartCourseSpec(Model):
@@ -451,10 +424,14 @@ class SmartCourseSpec(Model):
     push: Push = Field(default_factory=Push, description="Push messages to browsers.")
     events: Events = Field(default_factory=Events, description="What events go through.")
     monitoring: Monitoring = Field(default_factory=Monitoring, description="Metrics and traces.")
+    backup: Backup | None = Field(
+        None, description="Backups: when, how many, and where to. `{}` is good; unset means that none can be made."
+    )
     images: Images = Field(default_factory=Images, description="Image references that override the release's.")
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,
-        description="When the resource is deleted: Retain keeps volumes and Secrets, Delete removes them too.",
+        description="When the resource is deleted: Retain keeps volumes, Secrets and backups, Delete removes them too; "
+        "what is in a bucket stays.",
     )
     maintenance: bool = Field(
         False,

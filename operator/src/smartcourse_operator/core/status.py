@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from smartcourse_operator.core.spec import Model
+from smartcourse_operator.core.backups import BackupSummary
+from smartcourse_operator.core.fields import Model
 
 
 class Phase(StrEnum):
@@ -33,6 +34,7 @@ class ConditionType(StrEnum):
     SERVICES_READY = "ServicesReady"
     ROUTE_READY = "RouteReady"
     MONITORING_READY = "MonitoringReady"
+    BACKED_UP = "BackedUp"
     DEGRADED = "Degraded"
     PAUSED = "Paused"
 
@@ -87,7 +89,7 @@ class SmartCourseStatus(Model):
     conditions: list[Condition] = Field(
         default_factory=list,
         description="Ready, DatabasesReady, SchemaMigrated, ServicesReady, RouteReady, Degraded and Paused; "
-        "MonitoringReady while ServiceMonitors are asked for.",
+        "MonitoringReady while ServiceMonitors are asked for, BackedUp while spec.backup is set.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     inventory: list[ObjectReference] = Field(
@@ -100,6 +102,15 @@ class SmartCourseStatus(Model):
 
     releases: list[KnownRelease] = Field(
         default_factory=list, description="Releases that the operator has, oldest first: what `spec.version` may name."
+    )
+    backup: BackupSummary | None = Field(None, description="What has been backed up, while spec.backup is set.")
+    restoring: str | None = Field(
+        None, description="SmartCourseRestore that replaces the data now: services are stopped.", max_length=253
+    )
+    restored: str | None = Field(
+        None,
+        description="The uid of the last SmartCourseRestore; schema migrations run anew after each.",
+        max_length=64,
     )
 
     def condition(self, kind: ConditionType) -> Condition | None:

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from smartcourse_operator.core import names
-from smartcourse_operator.core.spec import Database, DatabaseMode, Model, Route, RouteMode, SmartCourseSpec
+from smartcourse_operator.core.fields import Model
+from smartcourse_operator.core.spec import Database, DatabaseMode, Route, RouteMode, SmartCourseSpec
 from smartcourse_operator.core.volumes import HOLDING_TRUTH
 
 Values = dict[str, Any]
@@ -79,11 +80,12 @@ def route_values(route: Route) -> Values:
 
 def chart_values(
     spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str],
-    has_kafka_ca: bool, public_url: str, hold_data: bool,
+    has_kafka_ca: bool, public_url: str, hold_data: bool, restored: str = "",
 ) -> Values:  # fmt: skip
     """Return the values to render with; `secret_hashes` is by datastore, and `auth email push events` for the rest.
 
-    `hold_data`: the databases' volumes are known to be initialised, and must not be so again.
+    `hold_data`: the databases' volumes are known to be initialised, and must not be so again. `restored`: what the data
+    was last restored by, for then the schema is brought about anew.
     """
     auth = {key: value for key, value in plain(spec.auth).items() if key != "secretName"}
     hashes = {part: secret_hashes.get(part, "") for part in ("auth", "email", "push", "events")}
@@ -104,6 +106,7 @@ def chart_values(
             },
             "telemetry": telemetry_values(spec),
             "forwardAuth": forward_auth_values(spec.route),
+            "restored": restored,
         },
         **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
         **{service: plain(getattr(spec.services, service)) for service in names.SERVICES},

@@ -10,7 +10,8 @@ import yaml
 from pydantic import Field
 
 from smartcourse_operator.core import names
-from smartcourse_operator.core.spec import Images, Model
+from smartcourse_operator.core.fields import Model
+from smartcourse_operator.core.spec import Images
 from smartcourse_operator.core.status import KnownRelease
 
 
@@ -109,3 +110,8 @@ def path(releases: Iterable[KnownRelease], *, current: str, wanted: str) -> list
                 ways[release.version] = [*ways[reached], release.version]
                 waiting.append(release.version)
     return ways.get(wanted)
+
+
+def backup_image(release: Release, configured: Mapping[str, str], overrides: Images) -> str:
+    """Return the image that backups' Jobs run, chosen likewise."""
+    return overrides.backup or configured.get("backup") or release.images["backup"]

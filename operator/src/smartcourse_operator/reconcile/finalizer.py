@@ -6,10 +6,11 @@ import structlog
 
 from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core import names
-from smartcourse_operator.core.objects import BY_NAME, SMART_COURSE, VOLUME_CLAIM, Document, Reference, is_owned
+from smartcourse_operator.core.objects import BACKUP, BY_NAME, SMART_COURSE, VOLUME_CLAIM, Document, Reference, is_owned
 from smartcourse_operator.core.spec import DeletionPolicy
 from smartcourse_operator.reconcile.keeper import SecretKeeper
 from smartcourse_operator.reconcile.observer import Observer
+from smartcourse_operator.reconcile.scheduler import BackupScheduler
 
 log = structlog.get_logger()
 
@@ -23,10 +24,11 @@ def deletion_policy(owner: Document) -> DeletionPolicy:
 class Finalizer:
     """Holds a resource until what belongs to it is gone."""
 
-    def __init__(self, cluster: Cluster, observer: Observer, keeper: SecretKeeper) -> None:
+    def __init__(self, cluster: Cluster, observer: Observer, keeper: SecretKeeper, scheduler: BackupScheduler) -> None:
         self._cluster = cluster
         self._observer = observer
         self._keeper = keeper
+        self._scheduler = scheduler
 
     async def hold(self, owner: Document) -> None:
         """See that the resource cannot go before we have cleaned up."""
@@ -46,6 +48,8 @@ class Finalizer:
             return False
         policy = deletion_policy(owner)
         if policy is DeletionPolicy.DELETE:
+            for backup in await self._scheduler.backups_of(name, namespace):
+                await self._cluster.delete(BACKUP, namespace, backup["metadata"]["name"])
             for claim in await self._observer.claims(name, namespace):
                 await self._cluster.delete(VOLUME_CLAIM, namespace, claim["metadata"]["name"])
             await self._keeper.discard(name, namespace)

@@ -13,7 +13,7 @@ from smartcourse_operator.core.objects import SECRET, Document, labels
 from smartcourse_operator.core.spec import DatabaseMode, SmartCourseSpec
 
 ENCODED = "data"
-OWN = ("admin", "auth", "push")
+OWN = ("admin", "auth", "push", "backup")
 TLS_KEYS = ("tls.crt", "tls.key")
 KAFKA_KEYS = ("bootstrap-servers",)
 KAFKA_CA = "ca.crt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -13,11 +13,13 @@ from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.adapters.gateway import PORT, PROBES_PORT, HealthProbe
 from smartcourse_operator.adapters.helm import Chart, RenderError
 from smartcourse_operator.config import Settings
-from smartcourse_operator.core import conditions, credentials, drift, names, values, versions, volumes
+from smartcourse_operator.core import conditions, credentials, drift, names, restoring, values, versions, volumes
+from smartcourse_operator.core.backups import ENDED
 from smartcourse_operator.core.conditions import Findings, Problem
 from smartcourse_operator.core.objects import (
     BY_NAME,
     JOB,
+    RESTORE,
     SMART_COURSE,
     Document,
     Reference,
@@ -36,6 +38,7 @@ from smartcourse_operator.reconcile.applier import Applier, NameTakenError
 from smartcourse_operator.reconcile.finalizer import Finalizer
 from smartcourse_operator.reconcile.keeper import Kept, SecretKeeper
 from smartcourse_operator.reconcile.observer import Objects, Observer
+from smartcourse_operator.reconcile.scheduler import BackedUp, BackupScheduler
 from smartcourse_operator.reconcile.together import together
 
 log = structlog.get_logger()
@@ -80,6 +83,8 @@ class Work:
     live: Objects = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     claims: list[Document] = field(default_factory=list)
+    restoring: str | None = None
+    backed_up: BackedUp | None = None
 
     @property
     def name(self) -> str:
@@ -116,7 +121,8 @@ class Reconciler:
         self._observer = Observer(tools.cluster)
         self._applier = Applier(tools.cluster)
         self._keeper = SecretKeeper(tools.cluster)
-        self._finalizer = Finalizer(tools.cluster, self._observer, self._keeper)
+        self._scheduler = BackupScheduler(tools.cluster)
+        self._finalizer = Finalizer(tools.cluster, self._observer, self._keeper, self._scheduler)
         self._reporter = reporter.Reporter(tools.cluster)
 
     async def reconcile(self, namespace: str, name: str) -> Outcome:
@@ -134,6 +140,11 @@ class Reconciler:
         before = SmartCourseStatus.model_validate(owner.get("status") or {})
         work = Work(owner, SmartCourseSpec.model_validate(owner.get("spec") or {}), before)
         findings = await self._bring_about(work)
+        if work.spec.backup and not findings.is_paused:
+            work.backed_up = await self._scheduler.keep(
+                work.name, work.namespace, work.spec.backup, before.backup, self._tools.now()
+            )
+            findings = replace(findings, backed_up=work.backed_up.verdict)
         await self._reporter.report(owner, before, self._status(work, findings))
         is_settled = findings.is_paused or conditions.ready_verdict(findings).status == "True"
         return Outcome.DONE if is_settled else Outcome.WAITING
@@ -154,6 +165,8 @@ class Reconciler:
             await self._explain(work, board)
             return Findings(board=board, problem=work.problem)
         await self._prune(work, board)
+        if work.restoring:
+            return Findings(board=board, problem=work.problem)
         port = PROBES_PORT if work.spec.route.proxy_protocol else PORT
         health = await self._tools.probe(work.name, work.namespace, port=port)
         return Findings(board=board, problem=work.problem, health=health)
@@ -166,18 +179,29 @@ class Reconciler:
         """
         try:
             work.release = self._choose(work)
+            await self._note_restore(work)
             kept = await self._keeper.keep(work.name, work.namespace, work.spec, is_initialised=work.is_initialised)
             await self._check_tls(work)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
                 raise StoppedError(Problem("DataMissing", missing, ConditionType.DATABASES_READY))
-            work.board = Board.of(adopt(await self._render(work, work.release, kept), work.owner))
+            rendered = await self._render(work, work.release, kept)
+            if work.restoring:
+                rendered = restoring.stopped(rendered)
+            work.board = Board.of(adopt(rendered, work.owner))
         except credentials.SecretError as error:
             raise StoppedError(Problem(error.reason, str(error), reader(work.name, work.spec, error.secret))) from error
         except versions.VersionError as error:
             raise StoppedError(Problem(error.reason, str(error))) from error
         except (RenderError, UnexpectedObjectError) as error:
             raise StoppedError(Problem("RenderFailed", str(error), ConditionType.SERVICES_READY)) from error
+
+    async def _note_restore(self, work: Work) -> None:
+        """See whether the data is being replaced: for as long as whoever does that is there."""
+        name = work.before.restoring
+        found = await self._cluster.find(RESTORE, work.namespace, name) if name else None
+        if name and found and (found.get("status") or {}).get("phase") not in ENDED:
+            work.restoring, work.problem = name, restoring.problem(name)
 
     def _choose(self, work: Work) -> versions.Release:
         """Return the release to run: where the one asked for can't be, the one that runs is kept, and it is told.
@@ -211,6 +235,7 @@ class Reconciler:
             has_kafka_ca=kept.has_kafka_ca,
             public_url=settings.public_url,
             hold_data=bool(work.before.volumes),
+            restored=work.before.restored or "",
         )
         return await self._tools.chart.render(work.name, work.namespace, chart_values)
 
@@ -305,6 +330,7 @@ class Reconciler:
         }
         if findings.is_paused:
             return work.before.model_copy(update=shared)
+        shared |= {"backup": work.backed_up.summary if work.backed_up else None, "restoring": work.restoring}
         board = findings.board
         if board is None:
             return work.before.model_copy(update={**shared, "phase": conditions.phase_of(findings)})
@@ -317,6 +343,7 @@ class Reconciler:
             completed_jobs=sorted(
                 one.name for one, state in board.states.items() if one.kind == JOB.kind and state is DONE
             ),
+            restored=work.before.restored,
             volumes=work.before.volumes or self._volumes_with_data(work, board),
         )
 

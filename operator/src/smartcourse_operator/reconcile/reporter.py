@@ -54,7 +54,14 @@ class Reporter:
 
 def event(owner: Document, transition: Transition, now: datetime) -> Document:
     """Return the Event that tells of a condition's change."""
-    metadata, condition = owner["metadata"], transition.condition
+    condition = transition.condition
+    message = f"{transition.kind} is {condition.status}: {condition.message}"
+    return about(owner, condition.reason, message, now, is_warning=transition.is_warning)
+
+
+def about(resource: Document, reason: str, message: str, now: datetime, *, is_warning: bool) -> Document:
+    """Return an Event about one of our resources."""
+    metadata = resource["metadata"]
     time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
@@ -62,14 +69,14 @@ def event(owner: Document, transition: Transition, now: datetime) -> Document:
         "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
+            "kind": resource["kind"],
             "name": metadata["name"],
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],
         },
-        "type": "Warning" if transition.is_warning else "Normal",
-        "reason": condition.reason,
-        "message": f"{transition.kind} is {condition.status}: {condition.message}"[:EVENT_MESSAGE_LENGTH],
+        "type": "Warning" if is_warning else "Normal",
+        "reason": reason,
+        "message": message[:EVENT_MESSAGE_LENGTH],
         "source": {"component": names.OPERATOR},
         "reportingComponent": names.OPERATOR,
         "firstTimestamp": time,
@@ -80,4 +87,5 @@ def event(owner: Document, transition: Transition, now: datetime) -> Document:
 
 def forget(namespace: str, name: str) -> None:
     """Take the metrics of a resource that is gone away."""
-    metrics.CONDITION.remove_by_labels({"namespace": namespace, "name": name})
+    for gauge in (metrics.CONDITION, metrics.BACKUP_TAKEN, metrics.BACKUP_FAILING):
+        gauge.remove_by_labels({"namespace": namespace, "name": name})
