@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import REGISTRY
 
 from shared.testing.controlplane import ControlPlane
@@ -29,6 +31,7 @@ from smartcourse_operator.core.objects import (
 from .conftest import MakeOperator, Runner
 from .world import Machinery, Platform, eventually
 
+ROOT = Path(__file__).resolve().parents[3]
 BUCKET = {"endpoint": "https://s3.example.org", "bucket": "backups", "secretName": "bucket"}
 
 
@@ -163,6 +166,44 @@ async def test_a_failing_backup_is_told_and_the_last_good_one_stays(
     taken = datetime.fromisoformat(good["status"]["takenAt"]).timestamp()
     assert REGISTRY.get_sample_value("smartcourse_backup_taken_timestamp_seconds", marks) == taken
     assert await platform.cluster.find(BACKUP, platform.namespace, "first")
+
+
+async def test_backups_that_are_not_asked_for_any_more_are_not_told_of(platform: Platform, operator: Runner) -> None:
+    await platform.create(backup={})
+    await platform.until_ready()
+    await backed_up(platform)
+    marks = {"namespace": platform.namespace, "name": "academy"}
+
+    def measured() -> float | None:
+        return REGISTRY.get_sample_value("smartcourse_backup_taken_timestamp_seconds", marks)
+
+    async def is_told() -> bool:
+        return measured() is not None
+
+    async def is_forgotten() -> bool:
+        status = (await platform.get())["status"]
+        return measured() is None and "backup" not in status and not await platform.condition("BackedUp")
+
+    await eventually(is_told, what="the backup's age to be measured")
+    await platform.change(backup=None)
+    await eventually(is_forgotten, what="it to be forgotten")
+    assert await platform.cluster.find(BACKUP, platform.namespace, "first"), "what was made stays"
+
+
+async def test_a_release_without_an_image_for_backups_is_told(
+    platform: Platform, make_operator: MakeOperator, tmp_path: Path
+) -> None:
+    release = yaml.safe_load((ROOT / "manifests" / "releases" / "1.0.0.yaml").read_text(encoding="utf-8"))
+    del release["images"]["backup"]
+    (tmp_path / "1.0.0.yaml").write_text(yaml.safe_dump(release), encoding="utf-8")
+    make_operator(releases=tmp_path).start()
+    await platform.create(backup={})
+    await platform.until_ready()
+    await make(platform, BACKUP, "first", smartCourse="academy")
+    found = await until(platform, BACKUP, "first", "Pending")
+    assert "set spec.images.backup" in found["status"]["message"]
+    await platform.change(images={"backup": "example.org/backup:1"})
+    await until(platform, BACKUP, "first", "Completed")
 
 
 async def test_backups_into_one_repository_are_made_one_after_the_other(

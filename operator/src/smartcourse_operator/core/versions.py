@@ -47,6 +47,15 @@ class UpgradeRefusedError(VersionError):
         super().__init__(f"spec.version {wanted} cannot follow {current}: the release does not name it in upgradeFrom")
 
 
+class ImageUnknownError(VersionError):
+    """The release was made before there were backups."""
+
+    reason = "ImageUnknown"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"release {version} names no image for backups: set spec.images.backup")
+
+
 def order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
@@ -113,5 +122,12 @@ def path(releases: Iterable[KnownRelease], *, current: str, wanted: str) -> list
 
 
 def backup_image(release: Release, configured: Mapping[str, str], overrides: Images) -> str:
-    """Return the image that backups' Jobs run, chosen likewise."""
-    return overrides.backup or configured.get("backup") or release.images["backup"]
+    """Return the image that backups' Jobs run, chosen likewise.
+
+    Raises:
+        ImageUnknownError: none of them names one.
+    """
+    found = overrides.backup or configured.get("backup") or release.images.get("backup")
+    if found is None:
+        raise ImageUnknownError(release.version)
+    return found

@@ -6,6 +6,7 @@ from smartcourse_operator.core import backup_jobs, names
 from smartcourse_operator.core.backup_jobs import Task
 from smartcourse_operator.core.backups import ENDED, Backup, BackupPhase, BackupSpec, BackupStatus, Repository
 from smartcourse_operator.core.objects import BACKUP, VOLUME_CLAIM, Document, labels
+from smartcourse_operator.core.versions import VersionError
 from smartcourse_operator.reconcile.reconciler import Outcome, Tools
 from smartcourse_operator.reconcile.tasks import Course, Ended, Tasks
 
@@ -50,7 +51,10 @@ class BackupReconciler:
         repository = before.repository or backup_jobs.repository_of(
             course.name, document["metadata"]["namespace"], course.spec.backup
         )
-        await self._begin(document, course, course.spec.backup, repository)
+        try:
+            await self._begin(document, course, course.spec.backup, repository)
+        except VersionError as error:
+            return before.model_copy(update={"phase": BackupPhase.PENDING, "message": str(error)})
         return before.model_copy(
             update={
                 "phase": BackupPhase.RUNNING,

@@ -145,6 +145,8 @@ class Reconciler:
                 work.name, work.namespace, work.spec.backup, before.backup, self._tools.now()
             )
             findings = replace(findings, backed_up=work.backed_up.verdict)
+        elif not work.spec.backup and before.backup:
+            self._scheduler.forget(work.name, work.namespace)
         await self._reporter.report(owner, before, self._status(work, findings))
         is_settled = findings.is_paused or conditions.ready_verdict(findings).status == "True"
         return Outcome.DONE if is_settled else Outcome.WAITING

@@ -84,7 +84,7 @@ class RestoreReconciler:
                     return await self._start(course, before)
         except RefusedError as error:
             return self._ended(before, RestorePhase.REFUSED, str(error))
-        except WaitingError as error:
+        except (WaitingError, versions.VersionError) as error:
             return before.model_copy(update={"phase": before.phase or RestorePhase.PENDING, "message": str(error)})
 
     async def _course(self, document: Document, wanted: RestoreSpec) -> Course:

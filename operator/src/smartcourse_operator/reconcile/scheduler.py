@@ -58,6 +58,12 @@ class BackupScheduler:
             await self._cluster.delete(BACKUP, namespace, old)
         return BackedUp(self._measured(name, namespace, summary, made, found), found)
 
+    @staticmethod
+    def forget(name: str, namespace: str) -> None:
+        """Take away what is measured of backups that are not asked for any more."""
+        for gauge in (metrics.BACKUP_TAKEN, metrics.BACKUP_FAILING):
+            gauge.remove_by_labels({"namespace": namespace, "name": name})
+
     async def _make(self, name: str, namespace: str, moment: datetime) -> None:
         try:
             await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, moment))

@@ -43,7 +43,7 @@ class Course:
             return f"SmartCourse {self.name} is being deleted"
         if self.spec.paused:
             return f"SmartCourse {self.name} is paused"
-        if not (self.status.version and self.status.completed_jobs):
+        if not (self.status.version and (self.status.volumes or self.status.completed_jobs)):
             return f"the schema of SmartCourse {self.name} is not there yet"
         return None
 
