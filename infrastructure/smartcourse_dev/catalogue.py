@@ -74,7 +74,7 @@ def reference(name: str, source: Source) -> str:
 
 
 def bookworm(source: Source) -> str:
-    """Return Python on Debian 12, whose PostgreSQL is of the databases' major version; `docker build` pulls it."""
+    """Return Python on Debian 12, whose PostgreSQL is of the databases' major version."""
     return "python:3.11-slim-bookworm" if source is Source.UPSTREAM else reference("python", source)
 
 

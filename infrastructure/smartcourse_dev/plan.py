@@ -28,6 +28,7 @@ from smartcourse_dev.steps import Step
 GO_MODULES = ["tools", "registry", "kubernetes", "containerd", "etcd", "coredns", "kind", "local-path-provisioner",
               "metrics-server", "helm"]  # fmt: skip
 PULLED = ("node", "registry", "python", "helm")  # the others are pulled by the nodes themselves
+BOOKWORM = "python-bookworm"
 NODE_IMAGES = ("pause", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns",
                "local-path-provisioner")  # fmt: skip
 
@@ -94,8 +95,8 @@ def upstream_steps() -> Iterator[Step]:
         is_done=lambda: cluster.has_kind_on_path() or golang.is_built("kind"),
         remedy=kind.remedy,
     )
-    for name in PULLED:
-        reference = catalogue.reference(name, Source.UPSTREAM)
+    pulled = {name: catalogue.reference(name, Source.UPSTREAM) for name in PULLED}
+    for name, reference in (pulled | {BOOKWORM: catalogue.bookworm(Source.UPSTREAM)}).items():
         yield Step(
             f"image {name}", partial(pull, reference), after=["docker engine"], is_done=partial(is_pulled, reference)
         )
@@ -115,6 +116,8 @@ def image_steps(source: Source) -> Iterator[Step]:
     """Yield the builds of the project's own images."""
     for component in images.EVERY:
         after = ["registry", "image python", *(["image helm"] if component == "operator" else [])]
+        if component in images.JOBS and source is Source.UPSTREAM:
+            after.append(f"image {BOOKWORM}")
         yield Step(f"build {component}", partial(images.build, component, source), after=after,
                    is_done=partial(images.is_current, component, source), lane="build")  # fmt: skip
 
