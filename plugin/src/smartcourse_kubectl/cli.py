@@ -7,6 +7,7 @@ import sys
 import click
 
 from smartcourse_kubectl.commands.access import admin_password, open_url
+from smartcourse_kubectl.commands.backup import backup, restore
 from smartcourse_kubectl.commands.bundle import support_bundle
 from smartcourse_kubectl.commands.lifecycle import pause, restart, resume
 from smartcourse_kubectl.commands.logs import logs
@@ -43,7 +44,19 @@ def cli(context: click.Context, /, **where: str | None) -> None:
     context.obj = chosen(context, where)
 
 
-for command in (status, logs, open_url, admin_password, pause, resume, restart, upgrade, support_bundle):
+for command in (
+    status,
+    logs,
+    open_url,
+    admin_password,
+    pause,
+    resume,
+    restart,
+    upgrade,
+    backup,
+    restore,
+    support_bundle,
+):
     cli.add_command(command)
 
 

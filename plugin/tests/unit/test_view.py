@@ -87,6 +87,15 @@ def test_the_tree_of_a_ready_one() -> None:
     assert "Waits for" not in text
 
 
+def test_the_last_backup_is_shown_and_that_there_is_none() -> None:
+    told = {"lastName": "nightly-1", "lastCompletedAt": SINCE}
+    text = drawn(view(resource(READY, backup=told, spec={"backup": {}})))
+    assert "Backup   nightly-1, 10m old" in text
+    assert to_json(view(resource(READY, backup=told)))["lastBackup"] == {"name": "nightly-1", "at": SINCE}
+    assert "Backup   none yet" in drawn(view(resource(READY, spec={"backup": {}})))
+    assert "spec.backup is not set" in drawn(view(resource(READY)))
+
+
 def test_the_tree_of_one_in_trouble_says_where_and_why() -> None:
     waiting = [{"name": "c", "ready": False, "restartCount": 3,
                 "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}]  # fmt: skip

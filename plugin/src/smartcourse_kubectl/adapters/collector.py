@@ -12,12 +12,14 @@ from smartcourse_kubectl.adapters.cluster import ApiError, Cluster, path_of
 from smartcourse_kubectl.core.bundle import Bundle
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import (
+    BACKUP,
     CONFIG_MAP,
     DEPLOYMENT,
     EVENT,
     LEASE,
     MANAGED,
     POD,
+    RESTORE,
     SECRET,
     SMART_COURSE,
     VOLUME_CLAIM,
@@ -70,6 +72,8 @@ class Collector:
         self.tell("objects")
         for kind in (*MANAGED, REPLICA_SET, VOLUME_CLAIM, POD, SECRET):
             self._objects(kind, namespace, selector, f"objects/{kind.plural}.yaml")
+        for kind in (BACKUP, RESTORE):
+            self._objects(kind, namespace, "", f"objects/{kind.plural}.yaml")
         self._events(namespace, "events.yaml")
         self.tell("logs")
         pods = self.attempt(f"the pods of {name}", lambda: self.cluster.select(POD, namespace, selector)) or []

@@ -118,6 +118,9 @@ class View:
     wanted_version: str
     releases: tuple[KnownRelease, ...]
     """What the operator has, oldest first; of an operator that does not tell, nothing."""
+    last_backup: str
+    """The newest good backup's name, empty if there is none."""
+    last_backup_at: datetime | None
     spec: Document
     conditions: tuple[Condition, ...]
     pods: tuple[Pod, ...] = field(default=())
@@ -176,6 +179,8 @@ def view(document: Document, pods: Iterable[Document] = (), claims: Iterable[Doc
             KnownRelease(version=one["version"], upgrade_from=one.get("upgradeFrom") or [])
             for one in status.get("releases") or ()
         ),
+        last_backup=(status.get("backup") or {}).get("lastName") or "",
+        last_backup_at=time_of((status.get("backup") or {}).get("lastCompletedAt")),
         spec=spec,
         conditions=tuple(map(Condition.of, status.get("conditions") or ())),
         pods=tuple(sorted(shown, key=lambda pod: (rank(pod.component), pod.name))),
@@ -203,6 +208,7 @@ def to_json(shown: View) -> dict[str, Any]:
         "paused": shown.is_paused,
         "url": shown.url,
         "version": {"running": shown.version, "wanted": shown.wanted_version, "newest": shown.newest_version},
+        "lastBackup": {"name": shown.last_backup, "at": written(shown.last_backup_at)} if shown.last_backup else None,
         "conditions": [
             {"type": one.type, "status": one.status, "reason": one.reason, "message": one.message,
              "since": written(one.since)}

@@ -112,11 +112,19 @@ def branch(tree: Tree, name: str, content: RenderableType) -> None:
     tree.add(Group(Text(name, style="bold"), content))
 
 
-def facts(view: View) -> Table:
+def backup(view: View, now: datetime) -> Text:
+    if view.last_backup_at:
+        return Text(f"{view.last_backup}, {age(view.last_backup_at, now)} old")
+    is_set = view.spec.get("backup") is not None
+    return Text("none yet", style="yellow") if is_set else Text("none: spec.backup is not set", style="dim")
+
+
+def facts(view: View, now: datetime) -> Table:
     return grid(
         [
             (Text("URL", style="bold"), Text(view.url or "none yet", style="link " + view.url if view.url else "dim")),
             (Text("Version", style="bold"), version(view)),
+            (Text("Backup", style="bold"), backup(view, now)),
             (Text("Phase", style="bold"), phases(view)),
         ]
     )
@@ -128,7 +136,7 @@ def tree(view: View, now: datetime) -> Tree:
     head = Text.assemble((view.name, "bold"), "  ", (word, f"bold {style}"), "  ",
                          (f"namespace {view.namespace} · {age(view.created, now)} old", "dim"))  # fmt: skip
     made = Tree(head, guide_style="dim")
-    made.add(facts(view))
+    made.add(facts(view, now))
     if view.waits_for:
         branch(made, "Waits for", Text(view.waits_for, style=style))
     if view.conditions:
