@@ -5,14 +5,15 @@
 -- It is run again whenever a password changes; running it twice changes nothing else.
 --
 -- Environment:
---   USER_A_PASSWORD, COURSE_A_PASSWORD, NOTIFICATION_A_PASSWORD   required
+--   USER_A_PASSWORD, COURSE_A_PASSWORD, NOTIFICATION_A_PASSWORD   required, but for the service whose _B_ one is given
+--   USER_B_PASSWORD, COURSE_B_PASSWORD, NOTIFICATION_B_PASSWORD   in place of these, or beside them during a rotation
 --   SMARTCOURSE_DATABASE                                          default: smartcourse
 --   SMARTCOURSE_HOLDER                                            namespace/name; unset: whose it is isn't noted
 --
 -- For each of user, course and notification:
 --   <service>_owner   owns the service's tables; nobody logs in as it
 --   <service>_a, _b   two login roles, members of the owner, so that a password can be rotated without an interruption;
---                     _b cannot log in until a rotation gives it a password
+--                     the one that is given none cannot log in, its password is void and its sessions are ended
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -69,8 +70,11 @@ CREATE TEMPORARY TABLE provision_password (
     value text NOT NULL
 ) ON COMMIT DROP;
 \copy provision_password (value) FROM PROGRAM 'printenv USER_A_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
+\copy provision_password (value) FROM PROGRAM 'printenv USER_B_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
 \copy provision_password (value) FROM PROGRAM 'printenv COURSE_A_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
+\copy provision_password (value) FROM PROGRAM 'printenv COURSE_B_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
 \copy provision_password (value) FROM PROGRAM 'printenv NOTIFICATION_A_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
+\copy provision_password (value) FROM PROGRAM 'printenv NOTIFICATION_B_PASSWORD || echo' WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', FORCE_NOT_NULL (value))
 
 DO $provision$
 DECLARE
@@ -79,18 +83,20 @@ DECLARE
     service text;
     owner text;
     login text;
-    secret text;
+    secrets text[];
 BEGIN
-    IF (SELECT count(*) FROM provision_password) <> array_length(services, 1) THEN
+    IF (SELECT count(*) FROM provision_password) <> 2 * array_length(services, 1) THEN
         RAISE EXCEPTION 'a password of more than one line was given' USING HINT = 'Use passwords without line breaks.';
     END IF;
 
     FOREACH service IN ARRAY services LOOP
         owner := service || '_owner';
-        SELECT value INTO STRICT secret FROM provision_password WHERE position = array_position(services, service);
-        IF secret = '' THEN
-            RAISE EXCEPTION 'the environment variable %_A_PASSWORD is empty or not set', upper(service)
-                USING HINT = format('Set it to the password that %s-service logs in with.', service);
+        SELECT array_agg(value ORDER BY position) INTO secrets FROM provision_password
+         WHERE (position + 1) / 2 = array_position(services, service);
+        IF secrets = ARRAY['', ''] THEN
+            RAISE EXCEPTION 'the environment variables %_A_PASSWORD and %_B_PASSWORD are empty or not set',
+                upper(service), upper(service)
+                USING HINT = format('Set the first to the password that %s-service logs in with.', service);
         END IF;
 
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = owner) THEN
@@ -109,14 +115,21 @@ BEGIN
             EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
         END LOOP;
 
-        BEGIN
-            EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', service || '_a', secret);
-        EXCEPTION WHEN OTHERS THEN
-            -- Raised anew: the original error's context would quote the statement, password included.
-            RAISE EXCEPTION 'could not set the password of role %: %', service || '_a', SQLERRM
-                USING ERRCODE = SQLSTATE,
-                      HINT = 'From PostgreSQL 16 on, only the role that created it (or a superuser) may change it.';
-        END;
+        FOR i IN 1 .. 2 LOOP
+            login := service || (ARRAY['_a', '_b'])[i];
+            BEGIN
+                IF secrets[i] <> '' THEN
+                    EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', login, secrets[i]);
+                ELSIF (SELECT rolcanlogin FROM pg_roles WHERE rolname = login) THEN
+                    EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', login);
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                -- Raised anew: the original error's context would quote the statement, password included.
+                RAISE EXCEPTION 'could not set the password of role %: %', login, SQLERRM
+                    USING ERRCODE = SQLSTATE,
+                          HINT = 'From PostgreSQL 16 on, only the role that created it (or a superuser) may change it.';
+            END;
+        END LOOP;
 
         EXECUTE format('GRANT USAGE, CREATE ON SCHEMA public TO %I', owner);
     END LOOP;
@@ -128,7 +141,8 @@ BEGIN
     FOREACH service IN ARRAY services LOOP
         IF NOT (has_schema_privilege(service || '_owner', 'public', 'USAGE')
                 AND has_schema_privilege(service || '_owner', 'public', 'CREATE')
-                AND has_database_privilege(service || '_a', current_database(), 'CONNECT')) THEN
+                AND has_database_privilege(service || '_a', current_database(), 'CONNECT')
+                AND has_database_privilege(service || '_b', current_database(), 'CONNECT')) THEN
             RAISE EXCEPTION 'role % may not create tables in database "%"', service || '_owner', current_database()
                 USING HINT = format('Make %I the owner of the database (ALTER DATABASE %I OWNER TO %I) or drop it, '
                                     'so that it is created here.', current_user, current_database(), current_user);
@@ -137,5 +151,16 @@ BEGIN
 END
 $provision$;
 COMMIT;
+
+-- Only now can nobody come back: end the sessions of the roles that may log in no longer.
+DO $expel$
+BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+      JOIN pg_roles ON pg_roles.oid = usesysid
+     WHERE rolname ~ '^(user|course|notification)_[ab]$' AND NOT rolcanlogin;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'sessions of a role that may log in no longer were not ended: %', SQLERRM;
+END
+$expel$;
 
 \echo Database :database and the roles of user, course and notification are in place.

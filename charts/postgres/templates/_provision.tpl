@@ -9,8 +9,13 @@ containers:
       {{- include "smartcourse.env.secret" (list . "ADMIN_URL" "postgres" "admin-url") | nindent 6 }}
       - name: SMARTCOURSE_HOLDER
         value: {{ .Release.Namespace }}/{{ .Release.Name }}
-      {{- range list "user" "course" "notification" }}
-      {{- include "smartcourse.env.secret" (list $ (printf "%s_A_PASSWORD" (upper .)) (printf "%s-db" .) "password") | nindent 6 }}
+      {{- range $service := list "user" "course" "notification" }}
+      {{- $login := index $.Values.global.databases.postgres.logins $service }}
+      {{- $secret := printf "%s-db" $service }}
+      {{- include "smartcourse.env.secret" (list $ (printf "%s_%s_PASSWORD" $service $login.role | upper) $secret "password") | nindent 6 }}
+      {{- if $login.spare }}
+      {{- include "smartcourse.env.secret" (list $ (printf "%s_%s_PASSWORD" $service (ternary "b" "a" (eq $login.role "a")) | upper) $secret "spare-password") | nindent 6 }}
+      {{- end }}
       {{- end }}
     resources:
       {{- include "smartcourse.resources" (list "postgres" .Values.resources) | nindent 6 }}

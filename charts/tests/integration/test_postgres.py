@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -219,3 +220,35 @@ def test_hosts_ports_and_addresses_are_taken_apart_as_libpq_does(charts: Path, t
             "postgresql://db": {"host": "db", "port": "5432"},
         }[url]
     )
+
+
+async def test_a_password_moves_to_the_idle_role_and_the_old_one_is_made_void(
+    postgres_server: PostgresServer, provision: Provision
+) -> None:
+    first = postgres_server.url("course")
+    second = first.replace(f"course_a:{postgres_server.passwords['course']}", "course_b:second")
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'course_a'"
+    old = await asyncpg.connect(first)
+    try:
+        assert provision(COURSE_B_PASSWORD="second").returncode == 0
+        assert await old.fetchval("SELECT 1") == 1, "both roles are good while services change over"
+        async with connected(second) as new, connected(postgres_server.admin_url) as admin:
+            await new.execute("SET ROLE course_owner; RESET ROLE")
+            done = provision(COURSE_A_PASSWORD="", COURSE_B_PASSWORD="second")
+            assert done.returncode == 0, done.stderr
+            assert await new.fetchval("SELECT 1") == 1
+            for _ in range(100):  # ending a session is asked for, not waited for
+                if not await admin.fetchval(sessions):
+                    break
+                await asyncio.sleep(0.05)
+            assert await admin.fetchval(sessions) == 0
+        with pytest.raises((asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)):
+            await asyncpg.connect(first)
+        async with connected(postgres_server.admin_url) as admin:
+            query = "SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'course_a'"
+            assert tuple(await admin.fetchrow(query)) == (False, None)
+    finally:
+        old.terminate()
+        assert provision().returncode == 0
+    async with connected(first):
+        pass

@@ -63,7 +63,7 @@ def test_the_committed_releases_can_be_read_and_name_every_image() -> None:
 
 def chart_globals(spec: SmartCourseSpec, *, hold_data: bool = False, **secret_hashes: str) -> dict[str, Any]:
     made: dict[str, Any] = values.chart_values(
-        spec, images={}, image_pull_policy="Never", secret_hashes=secret_hashes,
+        spec, images={}, image_pull_policy="Never", secret_hashes=secret_hashes, logins={},
         has_kafka_ca=True, public_url="http://localhost:8080", hold_data=hold_data,
     )["global"]  # fmt: skip
     return made
@@ -75,7 +75,8 @@ def test_external_databases_are_known_to_the_chart_by_their_secret() -> None:
     )
     made = chart_globals(spec, postgres="h")
     assert made["secretNames"] == {"postgres": "outside", "auth": "keys"}
-    assert made["databases"]["postgres"] == {"mode": "external", "secretHash": "h", "initialised": False}
+    expected = {"mode": "external", "secretHash": "h", "initialised": False, "logins": {}}
+    assert made["databases"]["postgres"] == expected
     assert "secretName" not in made["auth"]
 
 
@@ -117,6 +118,7 @@ def test_the_mode_of_the_route_reaches_the_chart_with_who_may_ask() -> None:
         images={},
         image_pull_policy="Never",
         secret_hashes={},
+        logins={},
         has_kafka_ca=False,
         public_url="http://localhost",
         hold_data=False,
@@ -136,7 +138,7 @@ def test_what_nobody_asked_for_is_off() -> None:
 
 def chart_parts(**spec: Any) -> dict[str, Any]:
     return values.chart_values(
-        SmartCourseSpec.model_validate(spec), images={}, image_pull_policy="Never", secret_hashes={},
+        SmartCourseSpec.model_validate(spec), images={}, image_pull_policy="Never", secret_hashes={}, logins={},
         has_kafka_ca=False, public_url="http://localhost:8080", hold_data=False,
     )  # fmt: skip
 

@@ -148,6 +148,16 @@ class Login:
         return {**existing, self.password_key: password, self.url_key: url}
 
 
+SPARE_PASSWORD = "spare-password"  # noqa: S105 - the name of a key
+"""In a service's database Secret while its password is rotated: what the role that is not in use logs in with."""
+
+
+def role_of(url: str) -> str | None:
+    """Return which of a service's two roles a URL logs in with: a, b, or None for neither."""
+    letter = (urlsplit(url).username or "").rpartition("_")[2]
+    return letter if letter in ("a", "b") else None
+
+
 @dataclass(frozen=True)
 class Values:
     """A Secret of independent values: fixed ones, or None for one to generate."""

@@ -270,6 +270,23 @@ class Auth(Model):
     )
 
 
+class Rotation(Model):
+    """How often generated secrets are replaced, without an interruption."""
+
+    jwt_days: int = Field(
+        0, ge=0, le=3650, description="Age, in days, at which the tokens' signing key is replaced. 0: never."
+    )
+    identity_days: int = Field(
+        0, ge=0, le=3650, description="Age, in days, at which the gateway's identity key is replaced. 0: never."
+    )
+    database_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="Age, in days, at which the services' PostgreSQL passwords are replaced. 0: never.",
+    )
+
+
 class Limits(Model):
     """How many requests pass, counted over all pods of the gateway."""
 
@@ -408,6 +425,19 @@ class Images(Model):
 class SmartCourseSpec(Model):
     """What is wanted. Everything has a default: `spec: {}` is valid and good."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.rotation.jwtDays == 0 || self.rotation.jwtDays > self.auth.refreshTokenDays",
+                "rotation.jwtDays must be longer than auth.refreshTokenDays: the old key is kept that long",
+            ),
+            (
+                "!has(self.auth.secretName) || (self.rotation.jwtDays == 0 && self.rotation.identityDays == 0)",
+                "rotation.jwtDays and rotation.identityDays are for generated keys: auth.secretName names yours",
+            ),
+        )
+    )
+
     version: str | None = Field(
         None,
         pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$",
@@ -418,6 +448,7 @@ class SmartCourseSpec(Model):
     services: Services = Field(default_factory=Services, description="SmartCourse's own programs.")
     route: Route = Field(default_factory=Route, description="How requests reach the gateway.")
     auth: Auth = Field(default_factory=Auth, description="Lifetimes and names in tokens, and their keys.")
+    rotation: Rotation = Field(default_factory=Rotation, description="How often generated secrets are replaced.")
     limits: Limits = Field(default_factory=Limits, description="How many requests pass.")
     seed: Seed = Field(default_factory=Seed, description="Data to begin with.")
     email: Email = Field(default_factory=Email, description="Mail to people.")

@@ -39,6 +39,26 @@ class ConditionType(StrEnum):
     PAUSED = "Paused"
 
 
+class Rotated(StrEnum):
+    """What can be rotated."""
+
+    JWT = "jwt"
+    IDENTITY = "identity"
+    DATABASE = "database"
+
+
+class RotationPhase(StrEnum):
+    """How far a rotation is; the order is that of its steps."""
+
+    REFUSED = "refused"
+    WAITING = "waiting"
+    INTRODUCED = "introduced"
+    PROMOTED = "promoted"
+    RETAINED = "retained"
+    RETIRING = "retiring"
+    COMPLETED = "completed"
+
+
 class ConditionStatus(StrEnum):
     TRUE = "True"
     FALSE = "False"
@@ -79,6 +99,24 @@ class KnownRelease(Model):
     upgrade_from: list[str] = Field(default_factory=list, description="Releases that it may follow.")
 
 
+class Rotation(Model):
+    """The last rotation of a secret, or the one under way."""
+
+    secret: Rotated = Field(description="What is rotated: jwt, identity or database.")
+    phase: RotationPhase = Field(
+        description="refused, waiting, introduced, promoted, retained (tokens of the old key live on), retiring or "
+        "completed."
+    )
+    request: str | None = Field(None, description="The annotation's text that asked for it.", max_length=256)
+    started_at: str | None = Field(
+        None, description="When the new value was made.", json_schema_extra={"format": "date-time"}
+    )
+    completed_at: str | None = Field(
+        None, description="When the old value was made void.", json_schema_extra={"format": "date-time"}
+    )
+    message: str = Field("", description="A sentence for people.", max_length=1024)
+
+
 class SmartCourseStatus(Model):
     """What the operator has seen and done."""
 
@@ -111,6 +149,12 @@ class SmartCourseStatus(Model):
         None,
         description="The uid of the last SmartCourseRestore; schema migrations run anew after each.",
         max_length=64,
+    )
+
+    rotations: list[Rotation] = Field(
+        default_factory=list,
+        description="The last rotation of each secret, or the one under way.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["secret"]},
     )
 
     def condition(self, kind: ConditionType) -> Condition | None:

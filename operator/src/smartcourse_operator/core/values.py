@@ -38,8 +38,10 @@ def secret_names(spec: SmartCourseSpec) -> dict[str, str]:
     return {key: name for key, name in {**outside, **services}.items() if name}
 
 
-def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str], *, hold_data: bool) -> Values:
-    return {
+def database_values(
+    spec: SmartCourseSpec, secret_hashes: dict[str, str], *, logins: dict[str, Values], hold_data: bool
+) -> Values:
+    found: Values = {
         store: {
             "mode": getattr(spec.databases, store).mode.value,
             "secretHash": secret_hashes.get(store, ""),
@@ -47,6 +49,8 @@ def database_values(spec: SmartCourseSpec, secret_hashes: dict[str, str], *, hol
         }
         for store in names.DATASTORES
     }
+    found["postgres"]["logins"] = logins
+    return found
 
 
 def telemetry_values(spec: SmartCourseSpec) -> Values:
@@ -80,10 +84,11 @@ def route_values(route: Route) -> Values:
 
 def chart_values(
     spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str],
-    has_kafka_ca: bool, public_url: str, hold_data: bool, restored: str = "",
+    logins: dict[str, Values], has_kafka_ca: bool, public_url: str, hold_data: bool, restored: str = "",
 ) -> Values:  # fmt: skip
     """Return the values to render with; `secret_hashes` is by datastore, and `auth email push events` for the rest.
 
+    `logins`: by service, which of its PostgreSQL roles it uses and whether the other has a password too.
     `hold_data`: the databases' volumes are known to be initialised, and must not be so again. `restored`: what the data
     was last restored by, for then the schema is brought about anew.
     """
@@ -94,7 +99,7 @@ def chart_values(
             "images": images,
             "imagePullPolicy": image_pull_policy,
             "secretNames": secret_names(spec),
-            "databases": database_values(spec, secret_hashes, hold_data=hold_data),
+            "databases": database_values(spec, secret_hashes, logins=logins, hold_data=hold_data),
             "auth": {**auth, "secretHash": hashes["auth"]},
             "publicUrl": public_address(spec.route, public_url),
             "email": {"from": spec.email.sender, "secretHash": hashes["email"]},

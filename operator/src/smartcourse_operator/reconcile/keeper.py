@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from smartcourse_operator import secrets
@@ -22,10 +22,23 @@ KAFKA_OPTIONAL_KEYS = ("username", "password", "security", "sasl-mechanism", KAF
 
 @dataclass(frozen=True)
 class Kept:
-    """What the chart has to know of the Secrets: digests of what the pods read, by its keys, and if Kafka has a CA."""
+    """What the chart has to know of the Secrets: digests of what the pods read, by its keys, and if Kafka has a CA.
+
+    `contents` is what the generated ones hold and `metadata` what the API server says of them, by suffix.
+    """
 
     digests: dict[str, str]
     has_kafka_ca: bool
+    contents: dict[str, credentials.Contents] = field(repr=False)
+    metadata: dict[str, Document] = field(repr=False)
+
+    def logins(self) -> dict[str, Document]:
+        """Return by service which of its roles it logs in with, and if the other has a password too."""
+        found = {service: self.contents[f"{service}-db"] for service in names.SERVICES}
+        return {
+            service: {"role": credentials.role_of(secret["url"]) or "a", "spare": credentials.SPARE_PASSWORD in secret}
+            for service, secret in found.items()
+        }
 
 
 def decode(secret: Document) -> dict[str, str]:
@@ -58,12 +71,15 @@ class SecretKeeper:
             mongodb_admin_url=await self._external(namespace, spec.databases.mongodb, "admin-url"),
         )
         needed = credentials.IRREPLACEABLE if is_initialised else {}
-        contents: dict[str, credentials.Contents] = {
-            suffix: await self._ensure(name, namespace, suffix, secret, needed=needed.get(suffix))
-            for suffix, secret in plan.items()
-        }
-        contents |= await self._outside(name, namespace, spec)
-        return Kept(credentials.digests(contents), has_kafka_ca=KAFKA_CA in contents.get("kafka", {}))
+        kept: dict[str, credentials.Contents] = {}
+        metadata: dict[str, Document] = {}
+        for suffix, secret in plan.items():
+            kept[suffix], metadata[suffix] = await self._ensure(
+                name, namespace, suffix, secret, needed=needed.get(suffix)
+            )
+        contents = {**kept, **await self._outside(name, namespace, spec)}
+        has_kafka_ca = KAFKA_CA in contents.get("kafka", {})
+        return Kept(credentials.digests(contents), has_kafka_ca, contents=kept, metadata=metadata)
 
     async def check_tls(self, namespace: str, spec: SmartCourseSpec) -> None:
         """See that the route's certificate is there: without it the ingress controller would serve one of its own.
@@ -82,7 +98,7 @@ class SecretKeeper:
         if auth := spec.auth.secret_name:
             found["auth"] = {
                 key: await self._signing_key(namespace, auth, key) for key in ("jwt-secret", "identity-key")
-            }
+            } | await self._read(namespace, auth, optional=("jwt-secret-previous", "identity-key-previous"))
         if push := spec.push.secret_name:
             found["push"] = await self._read(namespace, push, "private-key")
         if kafka := spec.events.kafka_secret_name:
@@ -117,24 +133,24 @@ class SecretKeeper:
 
     async def _ensure(
         self, name: str, namespace: str, suffix: str, wanted: credentials.Wanted, *, needed: str | None
-    ) -> dict[str, str]:
-        """Return a generated Secret's contents; a key that is `needed` is not generated."""
+    ) -> tuple[dict[str, str], Document]:
+        """Return a generated Secret's contents and metadata; a key that is `needed` is not generated."""
         full_name = f"{name}-{suffix}"
         found = await self._cluster.find(SECRET, namespace, full_name)
         if needed and not (found and decode(found).get(needed)):
             raise credentials.SecretLostError(full_name, needed)
         if found is None:
             contents = wanted.complete({}, credentials.generate)
-            await self._cluster.create(SECRET, secrets.manifest(name, namespace, suffix, contents))
-            return contents
+            made = await self._cluster.create(SECRET, secrets.manifest(name, namespace, suffix, contents))
+            return contents, made["metadata"]
         owner = labels(found).get(names.LABEL_INSTANCE, name)
         if owner != name:
             raise credentials.SecretTakenError(full_name, owner)
         existing = decode(found)
         contents = wanted.complete(existing, credentials.generate)
         if added := {key: value for key, value in contents.items() if existing.get(key) != value}:
-            await self._cluster.merge(SECRET, namespace, full_name, {ENCODED: encode(added)})
-        return contents
+            found = await self._cluster.merge(SECRET, namespace, full_name, {ENCODED: encode(added)})
+        return contents, found["metadata"]
 
     async def discard(self, name: str, namespace: str) -> None:
         """Delete the Secrets that were generated for a SmartCourse; what people made themselves stays."""

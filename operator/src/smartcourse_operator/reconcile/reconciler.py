@@ -38,6 +38,7 @@ from smartcourse_operator.reconcile.applier import Applier, NameTakenError
 from smartcourse_operator.reconcile.finalizer import Finalizer
 from smartcourse_operator.reconcile.keeper import Kept, SecretKeeper
 from smartcourse_operator.reconcile.observer import Objects, Observer
+from smartcourse_operator.reconcile.rotator import Rotator
 from smartcourse_operator.reconcile.scheduler import BackedUp, BackupScheduler
 from smartcourse_operator.reconcile.together import together
 
@@ -85,6 +86,8 @@ class Work:
     claims: list[Document] = field(default_factory=list)
     restoring: str | None = None
     backed_up: BackedUp | None = None
+    kept: Kept | None = None
+    has_rotated: bool = False
 
     @property
     def name(self) -> str:
@@ -122,6 +125,7 @@ class Reconciler:
         self._applier = Applier(tools.cluster)
         self._keeper = SecretKeeper(tools.cluster)
         self._scheduler = BackupScheduler(tools.cluster)
+        self._rotator = Rotator(tools.cluster, tools.now)
         self._finalizer = Finalizer(tools.cluster, self._observer, self._keeper, self._scheduler)
         self._reporter = reporter.Reporter(tools.cluster)
 
@@ -149,7 +153,7 @@ class Reconciler:
             self._scheduler.forget(work.name, work.namespace)
         await self._reporter.report(owner, before, self._status(work, findings))
         is_settled = findings.is_paused or conditions.ready_verdict(findings).status == "True"
-        return Outcome.DONE if is_settled else Outcome.WAITING
+        return Outcome.DONE if is_settled and not work.has_rotated else Outcome.WAITING
 
     async def _bring_about(self, work: Work) -> Findings:
         if work.spec.paused:
@@ -171,6 +175,8 @@ class Reconciler:
             return Findings(board=board, problem=work.problem)
         port = PROBES_PORT if work.spec.route.proxy_protocol else PORT
         health = await self._tools.probe(work.name, work.namespace, port=port)
+        if work.kept and not (health or work.problem):
+            work.has_rotated = await self._rotator.advance(work.owner, work.spec, work.kept)
         return Findings(board=board, problem=work.problem, health=health)
 
     async def _prepare(self, work: Work) -> None:
@@ -183,6 +189,7 @@ class Reconciler:
             work.release = self._choose(work)
             await self._note_restore(work)
             kept = await self._keeper.keep(work.name, work.namespace, work.spec, is_initialised=work.is_initialised)
+            work.kept = kept
             await self._check_tls(work)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
@@ -234,6 +241,7 @@ class Reconciler:
             images=versions.image_references(release, settings.images, work.spec.images),
             image_pull_policy=settings.image_pull_policy,
             secret_hashes=kept.digests,
+            logins=kept.logins(),
             has_kafka_ca=kept.has_kafka_ca,
             public_url=settings.public_url,
             hold_data=bool(work.before.volumes),
@@ -347,6 +355,7 @@ class Reconciler:
             ),
             restored=work.before.restored,
             volumes=work.before.volumes or self._volumes_with_data(work, board),
+            rotations=self._rotator.told(work.owner, work.spec, work.kept) if work.kept else [],
         )
 
     @staticmethod

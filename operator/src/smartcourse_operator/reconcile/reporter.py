@@ -12,7 +12,7 @@ from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.core import names
 from smartcourse_operator.core.conditions import Transition, transitions
 from smartcourse_operator.core.objects import EVENT, SMART_COURSE, Document
-from smartcourse_operator.core.status import ConditionStatus, SmartCourseStatus
+from smartcourse_operator.core.status import ConditionStatus, Rotation, RotationPhase, SmartCourseStatus
 
 log = structlog.get_logger()
 EVENT_MESSAGE_LENGTH = 1000
@@ -43,11 +43,14 @@ class Reporter:
                 status=transition.condition.status.value, reason=transition.condition.reason,
                 message=transition.condition.message,
             )  # fmt: skip
-            await self._post(owner, transition)
+            await self._post(event(owner, transition, datetime.now(UTC)))
+        for rotation in after.rotations:
+            if rotation.phase not in [known.phase for known in before.rotations if known.secret == rotation.secret]:
+                await self._post(rotation_event(owner, rotation, datetime.now(UTC)))
 
-    async def _post(self, owner: Document, transition: Transition) -> None:
+    async def _post(self, document: Document) -> None:
         try:
-            await self._cluster.create(EVENT, event(owner, transition, datetime.now(UTC)))
+            await self._cluster.create(EVENT, document)
         except ApiError as error:  # an Event is a courtesy: the status says the same
             log.warning("could not post an event", error=str(error))
 
@@ -57,6 +60,13 @@ def event(owner: Document, transition: Transition, now: datetime) -> Document:
     condition = transition.condition
     message = f"{transition.kind} is {condition.status}: {condition.message}"
     return about(owner, condition.reason, message, now, is_warning=transition.is_warning)
+
+
+def rotation_event(owner: Document, rotation: Rotation, now: datetime) -> Document:
+    """Return the Event that tells of a rotation's step."""
+    is_refused = rotation.phase is RotationPhase.REFUSED
+    reason = f"Rotation{rotation.phase.value.capitalize()}"
+    return about(owner, reason, f"{rotation.secret}: {rotation.message}", now, is_warning=is_refused)
 
 
 def about(resource: Document, reason: str, message: str, now: datetime, *, is_warning: bool) -> Document:
