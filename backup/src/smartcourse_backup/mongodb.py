@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +67,7 @@ def dump(database: Database[Raw], folder: Path) -> dict[str, Collection]:
     for name in names(database):
         total = Sum()
         with (folder / file_name(name)).open("wb") as file:
-            for document in database.get_collection(name, codec_options=RAW).find({}):
+            for document in stored(database, name):
                 file.write(document.raw)
                 total.add(document.raw)
         found[name] = Collection(count=total.count, checksum=total.checksum, indexes=indexes(database, name))
@@ -94,31 +94,32 @@ def documents(path: Path) -> Iterator[Raw]:
             body = file.read(length - LENGTH_BYTES) if length > LENGTH_BYTES else b""
             if len(head) + len(body) != length:
                 raise BrokenBackupError(f"{path.name} ends within a document")
-            yield RawBSONDocument(head + body)
+            document = RawBSONDocument(head + body)
+            if "_id" not in document:
+                raise BrokenBackupError(f"{path.name} holds a document without _id")
+            yield document
+
+
+def stored(database: Database[Raw], name: str) -> Iterator[Raw]:
+    """Yield the documents that a collection holds."""
+    yield from database.get_collection(name, codec_options=RAW).find({})
+
+
+def summed(found: Iterable[Raw]) -> Content:
+    total = Sum()
+    for document in found:
+        total.add(document.raw)
+    return Content(count=total.count, checksum=total.checksum)
 
 
 def read_back(folder: Path, wanted: dict[str, Collection]) -> dict[str, Content]:
     """Return what the files hold, every document read."""
-    found = {}
-    for name in wanted:
-        total = Sum()
-        for document in documents(folder / file_name(name)):
-            if "_id" not in document:
-                raise BrokenBackupError(f"{file_name(name)} holds a document without _id")
-            total.add(document.raw)
-        found[name] = Content(count=total.count, checksum=total.checksum)
-    return found
+    return {name: summed(documents(folder / file_name(name))) for name in wanted}
 
 
 def contents(database: Database[Raw]) -> dict[str, Content]:
     """Return what every collection holds now."""
-    found = {}
-    for name in names(database):
-        total = Sum()
-        for document in database.get_collection(name, codec_options=RAW).find({}):
-            total.add(document.raw)
-        found[name] = Content(count=total.count, checksum=total.checksum)
-    return found
+    return {name: summed(stored(database, name)) for name in names(database)}
 
 
 def add(database: Database[Raw], folder: Path, wanted: dict[str, Collection]) -> None:
@@ -168,8 +169,7 @@ def remove_others(database: Database[Raw], folder: Path, wanted: dict[str, Colle
 
 def digests(database: Database[Raw], name: str) -> dict[bytes, bytes]:
     """Return the digest of every document that is there, by its key."""
-    found = database.get_collection(name, codec_options=RAW).find({})
-    return {key_of(document): digest_of(document) for document in found}
+    return {key_of(document): digest_of(document) for document in stored(database, name)}
 
 
 def key_of(document: Raw) -> bytes:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -45,6 +46,11 @@ class ApiError(Exception):
     def is_lasting(self) -> bool:
         """Whether the same request would be refused again: the object is at fault, not the moment."""
         return self.status in (400, 403, 404, 405, 413, 422)
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether somebody else was faster: the object is there already, or is not what the request was made from."""
+        return self.status == HTTPStatus.CONFLICT
 
 
 class NotLeadingError(Exception):

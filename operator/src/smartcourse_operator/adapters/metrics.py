@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 RECONCILES = Counter(
@@ -38,3 +40,10 @@ BACKUP_TAKEN = Gauge(
 BACKUP_FAILING = Gauge(
     "smartcourse_backup_failing", "1 while a SmartCourse's last backup failed or is overdue.", ["namespace", "name"]
 )
+OF_BACKUPS = (BACKUP_TAKEN, BACKUP_FAILING)
+
+
+def forget(gauges: Iterable[Gauge], namespace: str, name: str) -> None:
+    """Take away what is measured of a SmartCourse."""
+    for gauge in gauges:
+        gauge.remove_by_labels({"namespace": namespace, "name": name})

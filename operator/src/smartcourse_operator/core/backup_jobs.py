@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from smartcourse_operator.core import names
-from smartcourse_operator.core.backups import Backup, Repository
+from smartcourse_operator.core.backups import Backup, BackupVolume, Repository
 from smartcourse_operator.core.objects import Document
 from smartcourse_operator.core.spec import SmartCourseSpec
 
@@ -51,8 +51,7 @@ def claim(name: str, namespace: str, backup: Backup) -> Document | None:
     """Return the volume claim that backups are kept in, None where they go to a bucket. Nothing owns it: it stays."""
     if backup.destination.s3:
         return None
-    volume = backup.destination.volume
-    size, storage_class = (volume.size, volume.storage_class_name) if volume else ("10Gi", None)
+    volume = backup.destination.volume or BackupVolume()
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -63,8 +62,8 @@ def claim(name: str, namespace: str, backup: Backup) -> Document | None:
         },
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": size}},
-            **({"storageClassName": storage_class} if storage_class else {}),
+            "resources": {"requests": {"storage": volume.size}},
+            **({"storageClassName": volume.storage_class_name} if volume.storage_class_name else {}),
         },
     }
 

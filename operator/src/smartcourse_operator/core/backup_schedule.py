@@ -15,7 +15,6 @@ from smartcourse_operator.core.readiness import PROGRESSING
 from smartcourse_operator.core.status import ConditionStatus
 
 FAILED_KEPT = 3
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class ScheduleError(ValueError):

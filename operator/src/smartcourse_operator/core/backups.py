@@ -6,18 +6,15 @@ Their CustomResourceDefinitions are generated from these models (`crd.py`).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 
-from smartcourse_operator.core.fields import DNS_LABEL, URL, Model, Quantity, SecretName, cel, immutable
+from smartcourse_operator.core.fields import URL, Model, ObjectName, Quantity, SecretName, cel, immutable
 
 CRON_NUMBER = r"([0-9]{1,2}|[A-Za-z]{3})"
 CRON_PART = rf"(\*|{CRON_NUMBER}(-{CRON_NUMBER})?)(/[0-9]{{1,2}})?"
 SCHEDULE = rf"^{CRON_PART}(,{CRON_PART})*( {CRON_PART}(,{CRON_PART})*){{4}}$"
-OBJECT = rf"^{DNS_LABEL}(\.{DNS_LABEL})*$"
 SNAPSHOT = r"^[0-9a-f]{8,64}$"
-ObjectName = Annotated[str, Field(pattern=OBJECT, max_length=253)]
 
 
 class S3(Model):
@@ -157,6 +154,7 @@ class RestorePhase(StrEnum):
 ENDED = frozenset({
     BackupPhase.COMPLETED, BackupPhase.FAILED, RestorePhase.COMPLETED, RestorePhase.REFUSED, RestorePhase.FAILED
 })  # fmt: skip
+GOOD = frozenset({BackupPhase.COMPLETED, RestorePhase.COMPLETED})
 
 
 class Contents(Model):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.phases import ESSENTIAL, Board
 from smartcourse_operator.core.readiness import PROGRESSING, Progress, State
 from smartcourse_operator.core.status import Condition, ConditionStatus, ConditionType, Phase, SmartCourseStatus
@@ -137,7 +138,7 @@ def conditions(findings: Findings, context: Context) -> list[Condition]:
 
 def stamped(kind: ConditionType, found: Verdict, previous: Condition | None, context: Context) -> Condition:
     is_changed = previous is None or previous.status is not found.status
-    now = context.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = timestamp(context.now)
     return Condition(
         type=kind,
         status=found.status,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -35,6 +36,11 @@ def immutable(field: str, why: str) -> tuple[str, str]:
     return rule, f"{field} cannot be changed: {why}"
 
 
+def timestamp(moment: datetime) -> str:
+    """Return a moment as the API writes it: in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Model(BaseModel):
     model_config = ConfigDict(
         extra="ignore",  # the API server prunes what the schema does not name
@@ -43,11 +49,22 @@ class Model(BaseModel):
         populate_by_name=True,
     )
 
+    def document(self) -> dict[str, Any]:
+        """Return it as the API takes it: unset fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def changes(before: Model, after: Model) -> dict[str, Any]:
+    """Return the merge patch that makes `after` of `before`, empty if they are alike."""
+    old, new = before.document(), after.document()
+    return {key: new.get(key) for key in {*old, *new} if old.get(key) != new.get(key)}
+
 
 Quantity = Annotated[str, Field(pattern=QUANTITY, max_length=32)]
 ResourceQuantity = Annotated[
     str | int, WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32})
 ]
-SecretName = Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)]
+ObjectName = Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)]
+SecretName = ObjectName
 Origin = Annotated[str, Field(pattern=ORIGIN, max_length=300)]
 Network = Annotated[str, Field(pattern=NETWORK, max_length=64)]

@@ -15,11 +15,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from smartcourse_operator.core import names
 from smartcourse_operator.core.credentials import SPARE_PASSWORD, Contents, SecretInvalidError, role_of
+from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.spec import SmartCourseSpec
 from smartcourse_operator.core.status import Rotated, Rotation, RotationPhase
 
@@ -124,17 +125,13 @@ class Mark:
             return None
 
     def text(self) -> str:
-        times = {"startedAt": stamp(self.started_at), "since": stamp(self.since)}
+        times = {"startedAt": timestamp(self.started_at), "since": timestamp(self.since)}
         return json.dumps({"phase": self.phase.value, "request": self.request, **times})
 
 
 def annotation(what: Rotated) -> str:
     """Return the name of the annotation of a Secret that holds its mark."""
     return f"{names.GROUP}/rotation-{what.value}"
-
-
-def stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
@@ -233,8 +230,8 @@ def rotation_of(what: Rotated, slowest: Mark | None, newest: Mark) -> Rotation:
         secret=what,
         phase=phase,
         request=newest.request or None,
-        started_at=stamp(newest.started_at),
-        completed_at=stamp(newest.since) if is_done else None,
+        started_at=timestamp(newest.started_at),
+        completed_at=timestamp(newest.since) if is_done else None,
         message=MESSAGES[phase],
     )
 

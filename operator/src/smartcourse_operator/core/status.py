@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import Field
 
@@ -137,7 +136,6 @@ class SmartCourseStatus(Model):
         default_factory=list, description="Jobs of the present rollout that have done their work."
     )
     volumes: list[Volume] = Field(default_factory=list, description="The databases' volumes once they hold data.")
-
     releases: list[KnownRelease] = Field(
         default_factory=list, description="Releases that the operator has, oldest first: what `spec.version` may name."
     )
@@ -150,7 +148,6 @@ class SmartCourseStatus(Model):
         description="The uid of the last SmartCourseRestore; schema migrations run anew after each.",
         max_length=64,
     )
-
     rotations: list[Rotation] = Field(
         default_factory=list,
         description="The last rotation of each secret, or the one under way.",
@@ -159,7 +156,3 @@ class SmartCourseStatus(Model):
 
     def condition(self, kind: ConditionType) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == kind), None)
-
-    def document(self) -> dict[str, Any]:
-        """Return it as the API takes it: unset fields left out."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -14,7 +14,7 @@ Values = dict[str, Any]
 
 
 def plain(model: Model | None) -> Values:
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else {}
+    return model.document() if model else {}
 
 
 def datastore_values(database: Database) -> Values:

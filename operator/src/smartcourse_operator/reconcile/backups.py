@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from smartcourse_operator.core import backup_jobs, names
 from smartcourse_operator.core.backup_jobs import Task
-from smartcourse_operator.core.backups import ENDED, Backup, BackupPhase, BackupSpec, BackupStatus, Repository
+from smartcourse_operator.core.backups import Backup, BackupPhase, BackupSpec, BackupStatus, Repository
 from smartcourse_operator.core.objects import BACKUP, VOLUME_CLAIM, Document, labels
 from smartcourse_operator.core.versions import VersionError
 from smartcourse_operator.reconcile.reconciler import Outcome, Tools
@@ -24,16 +24,7 @@ class BackupReconciler:
         Raises:
             ApiError: the API server could not be worked with; to be tried again later.
         """
-        document = await self._cluster.find(BACKUP, namespace, name)
-        if document is None or document["metadata"].get("deletionTimestamp"):
-            return Outcome.GONE
-        before = BackupStatus.model_validate(document.get("status") or {})
-        if before.phase in ENDED:
-            return Outcome.GONE
-        async with self._tasks.turn:
-            after = await self._advance(document, before)
-        await self._tasks.tell(BACKUP, document, before, after)
-        return Outcome.GONE if after.phase in ENDED else Outcome.WAITING
+        return await self._tasks.reconcile(BACKUP, namespace, name, self._advance, BackupStatus)
 
     async def _advance(self, document: Document, before: BackupStatus) -> BackupStatus:
         wanted = BackupSpec.model_validate(document["spec"])

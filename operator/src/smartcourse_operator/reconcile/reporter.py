@@ -11,6 +11,7 @@ from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.core import names
 from smartcourse_operator.core.conditions import Transition, transitions
+from smartcourse_operator.core.fields import changes, timestamp
 from smartcourse_operator.core.objects import EVENT, SMART_COURSE, Document
 from smartcourse_operator.core.status import ConditionStatus, Rotation, RotationPhase, SmartCourseStatus
 
@@ -32,10 +33,9 @@ class Reporter:
             metrics.CONDITION.labels(namespace, name, condition.type.value).set(is_true)
         for gone in {condition.type for condition in before.conditions} - {one.type for one in after.conditions}:
             metrics.CONDITION.remove_by_labels({"namespace": namespace, "name": name, "type": gone.value})
-        old, new = before.document(), after.document()
-        if old == new:
+        patch = changes(before, after)
+        if not patch:
             return
-        patch = {key: new.get(key) for key in {*old, *new} if old.get(key) != new.get(key)}
         await self._cluster.merge(SMART_COURSE, namespace, name, {"status": patch}, subresource="status")
         for transition in transitions(before, after):
             log.info(
@@ -43,16 +43,18 @@ class Reporter:
                 status=transition.condition.status.value, reason=transition.condition.reason,
                 message=transition.condition.message,
             )  # fmt: skip
-            await self._post(event(owner, transition, datetime.now(UTC)))
+            await post(self._cluster, event(owner, transition, datetime.now(UTC)))
         for rotation in after.rotations:
             if rotation.phase not in [known.phase for known in before.rotations if known.secret == rotation.secret]:
-                await self._post(rotation_event(owner, rotation, datetime.now(UTC)))
+                await post(self._cluster, rotation_event(owner, rotation, datetime.now(UTC)))
 
-    async def _post(self, document: Document) -> None:
-        try:
-            await self._cluster.create(EVENT, document)
-        except ApiError as error:  # an Event is a courtesy: the status says the same
-            log.warning("could not post an event", error=str(error))
+
+async def post(cluster: Cluster, document: Document) -> None:
+    """Create an Event. That one cannot be is logged and no more: it is a courtesy, the status says the same."""
+    try:
+        await cluster.create(EVENT, document)
+    except ApiError as error:
+        log.warning("could not post an event", error=str(error))
 
 
 def event(owner: Document, transition: Transition, now: datetime) -> Document:
@@ -72,7 +74,7 @@ def rotation_event(owner: Document, rotation: Rotation, now: datetime) -> Docume
 def about(resource: Document, reason: str, message: str, now: datetime, *, is_warning: bool) -> Document:
     """Return an Event about one of our resources."""
     metadata = resource["metadata"]
-    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = timestamp(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -97,5 +99,4 @@ def about(resource: Document, reason: str, message: str, now: datetime, *, is_wa
 
 def forget(namespace: str, name: str) -> None:
     """Take the metrics of a resource that is gone away."""
-    for gauge in (metrics.CONDITION, metrics.BACKUP_TAKEN, metrics.BACKUP_FAILING):
-        gauge.remove_by_labels({"namespace": namespace, "name": name})
+    metrics.forget((metrics.CONDITION, *metrics.OF_BACKUPS), namespace, name)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from smartcourse_operator.core import names, restoring, versions
 from smartcourse_operator.core.backup_jobs import Task
 from smartcourse_operator.core.backups import (
-    ENDED,
     BackupPhase,
     BackupStatus,
     Repository,
@@ -56,16 +55,7 @@ class RestoreReconciler:
         Raises:
             ApiError: the API server could not be worked with; to be tried again later.
         """
-        document = await self._cluster.find(RESTORE, namespace, name)
-        if document is None or document["metadata"].get("deletionTimestamp"):
-            return Outcome.GONE
-        before = RestoreStatus.model_validate(document.get("status") or {})
-        if before.phase in ENDED:
-            return Outcome.GONE
-        async with self._tasks.turn:
-            after = await self._advance(document, before)
-        await self._tasks.tell(RESTORE, document, before, after)
-        return Outcome.GONE if after.phase in ENDED else Outcome.WAITING
+        return await self._tasks.reconcile(RESTORE, namespace, name, self._advance, RestoreStatus)
 
     async def _advance(self, document: Document, before: RestoreStatus) -> RestoreStatus:
         wanted = RestoreSpec.model_validate(document["spec"])
@@ -105,7 +95,7 @@ class RestoreReconciler:
         involved = {course.name, *([source.course] if source.course else [])}
         if other := await self._tasks.others(document["metadata"]["namespace"], involved, document):
             raise WaitingError(f"Job {other} is at work on the same data")
-        await self._tasks.begin(Task.CHECK, document, course, source.repository, {"SNAPSHOT": source.snapshot})
+        await self._run(Task.CHECK, document, course, source)
         started = {
             "started_at": self._tasks.now(),
             "snapshot": source.snapshot,
@@ -118,8 +108,7 @@ class RestoreReconciler:
     ) -> RestoreStatus:
         found = await self._tasks.result(Task.CHECK, document)
         if not isinstance(found, Ended):
-            source = await self._source(document, wanted)
-            await self._tasks.begin(Task.CHECK, document, course, source.repository, {"SNAPSHOT": source.snapshot})
+            await self._run(Task.CHECK, document, course, await self._source(document, wanted))
             return before.model_copy(update={"message": found})
         if not found.is_done:
             raise RefusedError(f"the backup was not found to be whole, nothing was touched: {found.error}")
@@ -143,8 +132,7 @@ class RestoreReconciler:
         running = [one["metadata"]["name"] for one in deployments if one["spec"].get("replicas", 1)]
         if running := running or restoring.writers(await self._cluster.select(POD, namespace, selector)):
             return before.model_copy(update={"message": f"waits for {', '.join(running[:5])} to stop"})
-        source = await self._source(document, wanted)
-        await self._tasks.begin(Task.RESTORE, document, course, source.repository, {"SNAPSHOT": source.snapshot})
+        await self._run(Task.RESTORE, document, course, await self._source(document, wanted))
         return before.model_copy(update={"phase": RestorePhase.RESTORING, "message": "the data is being replaced"})
 
     async def _restore(
@@ -152,8 +140,7 @@ class RestoreReconciler:
     ) -> RestoreStatus:
         found = await self._tasks.result(Task.RESTORE, document)
         if not isinstance(found, Ended):
-            source = await self._source(document, wanted)
-            await self._tasks.begin(Task.RESTORE, document, course, source.repository, {"SNAPSHOT": source.snapshot})
+            await self._run(Task.RESTORE, document, course, await self._source(document, wanted))
             return before.model_copy(update={"message": found})
         if not found.is_done:
             await self._mark(course, {"restoring": None})
@@ -171,6 +158,9 @@ class RestoreReconciler:
             return self._ended(before, RestorePhase.COMPLETED, None)
         told = ready.message if ready else "it is being started"
         return before.model_copy(update={"message": f"the data is restored; SmartCourse {course.name}: {told}"})
+
+    async def _run(self, task: Task, document: Document, course: Course, source: Source) -> None:
+        await self._tasks.begin(task, document, course, source.repository, {"SNAPSHOT": source.snapshot})
 
     async def _source(self, document: Document, wanted: RestoreSpec) -> Source:
         """Return what is to be restored.

@@ -17,7 +17,6 @@ from smartcourse_operator.reconcile.keeper import ENCODED, Kept, encode
 
 log = structlog.get_logger()
 WAITS = "it begins when the platform is Ready, no rotation of it is under way and no pod of an earlier revision is left"
-CONFLICT = 409
 
 
 class Rotator:
@@ -78,7 +77,7 @@ class Rotator:
         try:
             made = await self._cluster.merge(SECRET, namespace, f"{name}-{machine.suffix}", patch)
         except ApiError as error:
-            if error.status != CONFLICT:
+            if not error.is_conflict:
                 raise
             return
         kept.metadata[machine.suffix] = made["metadata"]

@@ -13,11 +13,11 @@ from smartcourse_operator.core import backup_schedule
 from smartcourse_operator.core.backup_schedule import Made, ScheduleError
 from smartcourse_operator.core.backups import Backup, BackupSummary
 from smartcourse_operator.core.conditions import Verdict
+from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.objects import BACKUP, Document
 from smartcourse_operator.core.status import ConditionStatus
 
 log = structlog.get_logger()
-CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class BackupScheduler:
         """Make the backup that is due, remove those that are not kept, and return what there is to tell."""
         made = [Made.of(one) for one in await self.backups_of(name, namespace)]
         # The schedule begins now: nothing was missed before it was there.
-        summary = before or BackupSummary(scheduled_until=now.strftime(backup_schedule.TIME))
+        summary = before or BackupSummary(scheduled_until=timestamp(now))
         try:
             if moment := backup_schedule.due(backup, summary, made, now):
                 await self._make(name, namespace, moment)
-                summary = summary.model_copy(update={"scheduled_until": moment.strftime(backup_schedule.TIME)})
+                summary = summary.model_copy(update={"scheduled_until": timestamp(moment)})
             found = backup_schedule.verdict(backup, made, now)
         except ScheduleError as error:
             found = Verdict(ConditionStatus.FALSE, "ScheduleInvalid", str(error))
@@ -61,14 +61,13 @@ class BackupScheduler:
     @staticmethod
     def forget(name: str, namespace: str) -> None:
         """Take away what is measured of backups that are not asked for any more."""
-        for gauge in (metrics.BACKUP_TAKEN, metrics.BACKUP_FAILING):
-            gauge.remove_by_labels({"namespace": namespace, "name": name})
+        metrics.forget(metrics.OF_BACKUPS, namespace, name)
 
     async def _make(self, name: str, namespace: str, moment: datetime) -> None:
         try:
             await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, moment))
         except ApiError as error:
-            if error.status != CONFLICT:  # made before this process could note that it was
+            if not error.is_conflict:  # made before this process could note that it was
                 raise
 
     @staticmethod

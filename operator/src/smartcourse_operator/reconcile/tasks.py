@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from smartcourse_operator.adapters.cluster import ApiError, Cluster
+from smartcourse_operator.adapters.cluster import Cluster
 from smartcourse_operator.core import backup_jobs, names, versions
 from smartcourse_operator.core.backup_jobs import Assignment, Task
-from smartcourse_operator.core.backups import ENDED, Contents, Repository, TaskStatus
-from smartcourse_operator.core.objects import EVENT, JOB, POD, SMART_COURSE, Document, Kind, is_owned
+from smartcourse_operator.core.backups import ENDED, GOOD, BackupStatus, Contents, Repository, RestoreStatus
+from smartcourse_operator.core.fields import changes, timestamp
+from smartcourse_operator.core.objects import JOB, POD, SMART_COURSE, Document, Kind, is_owned
 from smartcourse_operator.core.readiness import Progress, pods_of, state_of, trouble_of
 from smartcourse_operator.core.spec import SmartCourseSpec
 from smartcourse_operator.core.status import SmartCourseStatus
 from smartcourse_operator.reconcile import reporter
-from smartcourse_operator.reconcile.reconciler import Tools
+from smartcourse_operator.reconcile.reconciler import Outcome, Tools
 
 log = structlog.get_logger()
-TIME = "%Y-%m-%dT%H:%M:%SZ"
+S = TypeVar("S", BackupStatus, RestoreStatus)
+Advance = Callable[[Document, S], Awaitable[S]]
+"""From the resource and its status to the status that it has when all was done that could be done now."""
 MESSAGE_LENGTH = 2000
 
 
@@ -80,10 +84,10 @@ class Tasks:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._cluster: Cluster = tools.cluster
-        self.turn = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     def now(self) -> str:
-        return self._tools.now().strftime(TIME)
+        return timestamp(self._tools.now())
 
     async def course(self, namespace: str, name: str) -> Course | None:
         owner = await self._cluster.find(SMART_COURSE, namespace, name)
@@ -136,32 +140,41 @@ class Tasks:
         reason = f": {trouble.reason}: {trouble.message}" if trouble else ""
         return f"Job {name} is at work{reason}"[:MESSAGE_LENGTH]
 
-    async def tell(self, kind: Kind, document: Document, before: TaskStatus, after: TaskStatus) -> None:
+    async def reconcile(self, kind: Kind, namespace: str, name: str, advance: Advance[S], model: type[S]) -> Outcome:
+        """Take one backup or restore as far as it can be now; one that has ended is left alone.
+
+        Raises:
+            ApiError: the API server could not be worked with; to be tried again later.
+        """
+        document = await self._cluster.find(kind, namespace, name)
+        if document is None or document["metadata"].get("deletionTimestamp"):
+            return Outcome.GONE
+        before = model.model_validate(document.get("status") or {})
+        if before.phase in ENDED:
+            return Outcome.GONE
+        async with self._turn:
+            after = await advance(document, before)
+        await self._tell(kind, document, before, after)
+        return Outcome.GONE if after.phase in ENDED else Outcome.WAITING
+
+    async def _tell(self, kind: Kind, document: Document, before: S, after: S) -> None:
         """Write a status that has changed, and post an Event where a phase has ended the work."""
-        old, new = plain(before), plain(after)
-        if old == new:
+        patch = changes(before, after)
+        if not patch:
             return
         metadata = document["metadata"]
-        patch = {key: new.get(key) for key in {*old, *new} if old.get(key) != new.get(key)}
         await self._cluster.merge(
             kind, metadata["namespace"], metadata["name"], {"status": patch}, subresource="status"
         )
-        if old.get("phase") == new.get("phase"):
+        if before.phase == after.phase:
             return
-        log.info("task", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"], phase=new["phase"],
-                 message=new.get("message"))  # fmt: skip
-        if new["phase"] in ENDED:
-            is_warning = new["phase"] != "Completed"
-            told = new.get("message") or f"of {new.get('takenAt')}"
-            event = reporter.about(document, str(new["phase"]), told, self._tools.now(), is_warning=is_warning)
-            try:
-                await self._cluster.create(EVENT, event)
-            except ApiError as error:  # the status says the same
-                log.warning("could not post an event", error=str(error))
-
-
-def plain(status: TaskStatus) -> dict[str, Any]:
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        log.info("task", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"], phase=after.phase,
+                 message=after.message)  # fmt: skip
+        if after.phase in ENDED:
+            told = after.message or f"of {after.taken_at}"
+            is_warning = after.phase not in GOOD
+            about = reporter.about(document, str(after.phase), told, self._tools.now(), is_warning=is_warning)
+            await reporter.post(self._cluster, about)
 
 
 def told_by(pod: Document) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from smartcourse_kubectl.errors import Exit, PluginError
 from smartcourse_kubectl.session import Session, with_session
 from smartcourse_kubectl.waiting import Progress, wait
 from smartcourse_operator.core import names
-from smartcourse_operator.core.backups import ENDED, BackupPhase, RestorePhase
+from smartcourse_operator.core.backups import ENDED, GOOD, BackupPhase
 from smartcourse_operator.core.objects import BACKUP, RESTORE, Document, Kind
 
 BACKUP_SECONDS = 3600
 STAMP = "%Y%m%d-%H%M%S"
-GOOD = frozenset({BackupPhase.COMPLETED.value, RestorePhase.COMPLETED.value})
 
 
 @click.command(short_help="Back it up now.")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from smartcourse_operator.core import names
+from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.objects import Document, labels
 from smartcourse_operator.core.readiness import trouble_of
 from smartcourse_operator.core.status import ConditionType, KnownRelease
@@ -194,7 +195,7 @@ def rank(component: str) -> int:
 
 
 def written(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return timestamp(moment) if moment else None
 
 
 def to_json(shown: View) -> dict[str, Any]:
