@@ -15,7 +15,7 @@ from smartcourse_dev import application, catalogue, cluster, docker, images, pla
 from smartcourse_dev.progress import reporter
 from smartcourse_dev.settings import CACHE, LOGS, Settings, SettingsError
 from smartcourse_dev.shell import StepError
-from smartcourse_dev.steps import Runner, Step
+from smartcourse_dev.steps import PARALLEL, Runner, Step
 
 INTERRUPTED = 130
 PIPE_WIDTH = 160
@@ -55,10 +55,16 @@ def alone(console: Console) -> Iterator[None]:
 
 
 def run_steps(console: Console, steps: Iterable[Step]) -> bool:
-    """Run the steps, and print what failed."""
+    """Run the steps while nobody else runs any, and print what failed."""
+    with alone(console):
+        return follow(console, steps)
+
+
+def follow(console: Console, steps: Iterable[Step], *, parallel: int = PARALLEL) -> bool:
+    """Run the steps, which share nothing with another checkout's, and print what failed."""
     started = time.monotonic()
-    with alone(console), reporter(console) as shown:
-        runner = Runner(list(steps), LOGS, shown)
+    with reporter(console) as shown:
+        runner = Runner(list(steps), LOGS, shown, parallel)
         done = runner.run()
     for failure in runner.failures():
         Console(stderr=True).print(f"\n{failure}", highlight=False, markup=False, soft_wrap=True)

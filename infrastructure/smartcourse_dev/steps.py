@@ -94,6 +94,8 @@ class Reporter(Protocol):
 class Runner:
     """Runs steps in the order that `after` demands; when one fails, the running ones end and no other starts.
 
+    At most `parallel` run at the same time.
+
     An interrupt ends the running ones at their next wait.
 
     Raises:
@@ -103,6 +105,7 @@ class Runner:
     steps: Sequence[Step]
     logs: Path
     reporter: Reporter
+    parallel: int = PARALLEL
     progress: dict[str, Progress] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +122,7 @@ class Runner:
 
     def run(self) -> bool:
         """Return whether every step is done."""
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        with ThreadPoolExecutor(max_workers=self.parallel) as pool:
             try:
                 self._follow(pool)
             except KeyboardInterrupt:
@@ -151,9 +154,12 @@ class Runner:
         everything = self.progress.values()
         if any(progress.state is State.FAILED for progress in everything):
             return []
-        lanes = {progress.step.lane for progress in everything if progress.state is State.RUNNING}
-        chosen = []
+        running = [progress for progress in everything if progress.state is State.RUNNING]
+        lanes = {progress.step.lane for progress in running}
+        chosen: list[Progress] = []
         for progress in everything:
+            if len(running) + len(chosen) == self.parallel:
+                break
             lane = progress.step.lane
             if progress.state is State.WAITING and self._is_ready(progress) and not (lane and lane in lanes):
                 progress.state = State.RUNNING

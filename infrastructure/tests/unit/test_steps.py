@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def test_steps_of_one_lane_never_run_at_the_same_time(tmp_path: Path) -> None:
         busy.release()
 
     assert runner(tmp_path, *[Step(str(number), alone, lane="go") for number in range(4)])[0].run()
+
+
+def test_no_more_steps_than_allowed_run_at_the_same_time(tmp_path: Path) -> None:
+    running: list[str] = []
+    most: list[int] = []
+
+    def action(name: str) -> Callable[[Log], None]:
+        def run(_: Log) -> None:
+            running.append(name)
+            time.sleep(0.05)
+            most.append(len(running))
+            running.remove(name)
+
+        return run
+
+    steps = [Step(name, action(name)) for name in "abcdef"]
+    assert Runner(steps, tmp_path, Recorder(), parallel=2).run()
+    assert max(most) == 2
 
 
 def test_a_failure_stops_what_depends_on_it_and_names_the_cure(tmp_path: Path) -> None:

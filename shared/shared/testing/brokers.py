@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
-from shared.events.broker import Broker
+from shared.events.broker import Broker, BrokerUnavailableError
 from shared.events.kafka import KafkaBroker, KafkaOptions
 from shared.events.kafka.cluster import Cluster
 from shared.events.kafka.message import decode
@@ -15,6 +16,8 @@ from shared.events.redis_streams import RedisBroker
 from shared.testing.kafka import KafkaServer
 from shared.testing.redis import RedisServer
 from shared.testing.server import Server
+
+LEADERS_SECONDS = 60
 
 
 class Rig(Protocol):
@@ -73,10 +76,7 @@ class KafkaRig:
         return KafkaBroker(self.options(name))
 
     async def entries(self, stream: str) -> list[dict[str, str]]:
-        cluster = Cluster(self.options())
-        parts = await cluster.partitions(self.options().topic(stream))
-        ends = await cluster.ends(parts) if parts else []
-        await cluster.aclose()
+        parts, ends = await self._parts(self.options().topic(stream))
         if not parts:
             return []
         consumer = AIOKafkaConsumer(bootstrap_servers=self.server.servers, isolation_level="read_committed")
@@ -88,6 +88,20 @@ class KafkaRig:
                 for part, records in (await consumer.getmany(timeout_ms=100)).items():
                     found[part] += map(decode, records)
         return [entry for part in parts for entry in found[part]]
+
+    async def _parts(self, topic: str) -> tuple[list[TopicPartition], list[int]]:
+        """The topic's partitions and their ends, as soon as they have leaders: a started broker answers before."""
+        cluster = Cluster(self.options())
+        try:
+            async with asyncio.timeout(LEADERS_SECONDS):
+                while True:
+                    try:
+                        parts = await cluster.partitions(topic)
+                        return parts, list(await cluster.ends(parts)) if parts else []
+                    except (KafkaError, BrokerUnavailableError):
+                        await cluster.aclose()
+        finally:
+            await cluster.aclose()
 
     async def lose(self) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.server.servers)
