@@ -19,7 +19,8 @@ HEADER = """\
 
 Written by `make generate` from `services/*/openapi.json`; `make check` fails when it is out of date. The gateway is
 compiled from the same documents: what is not listed here is 404, and who is not named is refused. Rate classes are
-explained in [the system's design](SmartCourse-System-Design.md#limits); the key's column names the scope that
+explained in [the system's design](SmartCourse-System-Design.md#limits), and their figures are set in each installation:
+its `/openapi.json` tells them with each operation. The key's column names the scope that
 [a script's API key](how-to/call-the-api-from-a-script.md) needs, and is empty where no key is accepted or looked at.
 """
 

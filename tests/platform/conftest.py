@@ -16,6 +16,7 @@ from shared.testing.redis import RedisServer
 from ..e2e.people import Platform
 from .collector import Collector, collecting
 from .journey import Traveller, travel
+from .operations import UNHURRIED
 from .processes import SERVICES, RunningPlatform, Stores
 from .world import World
 
@@ -40,8 +41,8 @@ def running(
     stores: Stores, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningPlatform]:
     exporting = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    limits = [f"RATE_LIMIT_{name}_PER_MINUTE" for name in ("DEFAULT", "PUBLIC", "LOGIN", "HEAVY")]
-    unhurried = dict.fromkeys([*limits, "LOGIN_FAILURES_PER_ACCOUNT", "API_KEYS_PER_USER"], "1000000")
+    unhurried = {name.upper(): str(limit) for name, limit in UNHURRIED.items()}
+    unhurried |= dict.fromkeys(["LOGIN_FAILURES_PER_ACCOUNT", "API_KEYS_PER_USER"], "1000000")
     platform = RunningPlatform(tmp_path_factory.mktemp("platform"), stores, exporting | unhurried | pushing())
     try:
         platform.start()

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from api_gateway.compile import read_documents
-from api_gateway.openapi import merge
+from api_gateway.config import RateSettings
+from api_gateway.openapi import merge, with_rates
+from api_gateway.rates import Policies
 
 from .processes import ROOT
 
-DOCUMENT = merge(read_documents(str(path) for path in sorted((ROOT / "services").glob("*-service/openapi.json"))))
+UNHURRIED = dict.fromkeys(RateSettings.model_fields, 1_000_000)
+"""Limits that no case reaches."""
+_DOCUMENTS = read_documents(str(path) for path in sorted((ROOT / "services").glob("*-service/openapi.json")))
+DOCUMENT = with_rates(merge(_DOCUMENTS), Policies.of(RateSettings.model_construct(None, **UNHURRIED)))
 """Made here too, because cases are collected from it before anything serves it."""
 METHODS = ("get", "post", "put", "patch", "delete")
 CALLERS = ("anonymous", "student", "instructor", "admin")

@@ -26,10 +26,6 @@
   value: {{ .Values.global.auth.revocationGraceSeconds | quote }}
 - name: GATEWAY_PROCESSES  # how many share a limit
   value: {{ (.Values.autoscaling | default dict).maxReplicas | default .Values.replicas | max 1 | quote }}
-{{- range $class, $limit := .Values.limits }}
-- name: RATE_LIMIT_{{ trimSuffix "PerMinute" $class | upper }}_PER_MINUTE
-  value: {{ $limit | int64 | quote }}
-{{- end }}
 - name: MAINTENANCE
   value: {{ ternary "reads" "off" .Values.maintenance | quote }}
 {{ include "smartcourse.env.process" (list . "gateway" 9090) }}
@@ -44,6 +40,10 @@
 {{- end }}
 - name: TRUSTED_PROXIES
   value: {{ join "," .Values.trustedProxies | quote }}
+{{- range $class, $limit := .Values.limits }}
+- name: RATE_LIMIT_{{ trimSuffix "PerMinute" $class | upper }}_PER_MINUTE
+  value: {{ $limit | int64 | quote }}
+{{- end }}
 {{- range $service, $port := dict "user" 8001 "course" 8002 "notification" 8005 }}
 - name: {{ upper $service }}_SERVICE_URL
   value: http://{{ include "smartcourse.name" (list $ $service) }}:{{ $port }}

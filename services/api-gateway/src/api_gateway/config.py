@@ -65,6 +65,15 @@ class PlaceSettings(_Settings):
         return _parts(value)
 
 
+class RateSettings(_Settings):
+    """Requests a minute by class: the decision process counts, nginx serves the description that tells them."""
+
+    rate_limit_default_per_minute: int = Field(default=600, ge=1)
+    rate_limit_public_per_minute: int = Field(default=600, ge=1)
+    rate_limit_login_per_minute: int = Field(default=120, ge=1)
+    rate_limit_heavy_per_minute: int = Field(default=60, ge=1)
+
+
 class UpstreamSettings(_Settings):
     """The services behind the gateway."""
 
@@ -85,7 +94,7 @@ class UpstreamSettings(_Settings):
         return url
 
 
-class NginxSettings(PlaceSettings, UpstreamSettings):
+class NginxSettings(PlaceSettings, RateSettings, UpstreamSettings):
     """What nginx's configuration is written from."""
 
     gateway_listen: str = Field(default="8000", pattern=_LISTEN)
@@ -142,7 +151,9 @@ class NginxSettings(PlaceSettings, UpstreamSettings):
         return self.gateway_tls_kept_dir or self.gateway_run_dir / "tls"
 
 
-class DecisionSettings(BaseServiceSettings, PlaceSettings, UpstreamSettings, IdentitySettings, RedisSettings):
+class DecisionSettings(
+    BaseServiceSettings, PlaceSettings, RateSettings, UpstreamSettings, IdentitySettings, RedisSettings
+):
     """What the decision process needs."""
 
     service_name: str = "api-gateway"
@@ -155,10 +166,6 @@ class DecisionSettings(BaseServiceSettings, PlaceSettings, UpstreamSettings, Ide
     """By how much the issuer's clock and this one's may differ."""
     revocation_grace_seconds: float = Field(default=30, ge=0, le=600)
     """How long tokens already known pass while Redis can't be asked about revocations and limits."""
-    rate_limit_default_per_minute: int = Field(default=600, ge=1)
-    rate_limit_public_per_minute: int = Field(default=600, ge=1)
-    rate_limit_login_per_minute: int = Field(default=120, ge=1)
-    rate_limit_heavy_per_minute: int = Field(default=60, ge=1)
     maintenance: Literal["off", "reads"] = "off"
     """`reads`: only GET, HEAD and OPTIONS pass."""
     maintenance_retry_after_seconds: int = Field(default=60, ge=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
+from api_gateway.rates import WINDOW_SECONDS, Counted, Policies
 from api_gateway.routing import RouteTableError
 from shared.access import reads_token
 from shared.api_keys import scope_of
@@ -26,16 +27,31 @@ _SECURITY_SCHEMES: Final = {
         "description": "A script's API key, from `POST /api/users/me/api-keys`; it needs the scope that is named",
     },
 }
+RATE_EXTENSION: Final = "x-smartcourse-rate"
 PROBLEM: Final = "Problem"
+_RATE_HEADERS: Final = {
+    "RateLimit": {
+        "description": "What is left of the limit that the request counted in: `r` requests, for `t` more seconds. "
+        "Behind a data plane that can't add to an answer (Traefik's ForwardAuth) 429 alone has it",
+        "schema": {"type": "string"},
+        "example": '"user";r=599;t=60',
+    },
+    "RateLimit-Policy": {
+        "description": "That limit: `q` requests in `w` seconds",
+        "schema": {"type": "string"},
+        "example": '"user";q=600;w=60',
+    },
+}
 _SCHEMAS: Final = "#/components/schemas/"
 _OF_EVERYTHING: Final = (400, 429, 500, 502, 503, 504)
 """Problems that a request through the gateway can meet wherever it goes."""
 _STREAMS: Final = {"sse": "server-sent events", "websocket": "a WebSocket, admitted at its handshake"}
 _DESCRIPTION: Final = (
     "Everything goes through the gateway. Log in with `POST /api/auth/login` and send the access token as "
-    "`Authorization: Bearer ...`; a script sends an API key in its place. Errors are `application/problem+json` "
-    "(RFC 9457). During maintenance everything but reading is answered 503, `urn:smartcourse:problem:maintenance`, "
-    "with `Retry-After`."
+    "`Authorization: Bearer ...`; a script sends an API key in its place. How many requests pass is said with each "
+    "operation and in its `x-smartcourse-rate`; answers tell in `RateLimit` what is left, and more are 429 with "
+    "`Retry-After`. Errors are `application/problem+json` (RFC 9457). During maintenance everything but reading is "
+    "answered 503, `urn:smartcourse:problem:maintenance`, with `Retry-After`."
 )
 
 
@@ -129,10 +145,56 @@ def _described(operation: dict[str, Any], service: str, method: str) -> dict[str
     for status, answer in problems(*refusals, *_OF_EVERYTHING).items():
         responses.setdefault(str(status), answer)
     who = "anybody" if "public" in allow else "any user" if "authenticated" in allow else " or ".join(allow)
-    note = f"Access: {who}. Rate class: {access.get('rate', 'default')}."
+    note = f"Access: {who}."
     if is_token_read:
         note += f" API keys need the scope `{scope}`." if scope else " API keys are not accepted."
     if stream := access.get("stream"):
         note += f" The answer goes on for as long as it is read: {_STREAMS[stream]}."
-    operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
+    _add_note(operation, note)
     return operation
+
+
+def _add_note(operation: dict[str, Any], note: str) -> None:
+    operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
+
+
+def with_rates(document: dict[str, Any], policies: Policies) -> dict[str, Any]:
+    """Return a merged document that tells, of each operation, what its requests count in and how many pass.
+
+    Each class is an item of the operation's `x-smartcourse-rate`, `{class, policy, limit, windowSeconds, per}`, where
+    `policy` is its name in the headers. Good answers and 429 declare those.
+    """
+    told = copy.deepcopy(document)
+    told["components"]["headers"] = copy.deepcopy(_RATE_HEADERS)
+    for item in told["paths"].values():
+        for method, operation in item.items():
+            if isinstance(operation, dict):
+                _tell_rates(operation, _counted(operation, method, policies))
+    return told
+
+
+def _counted(operation: dict[str, Any], method: str, policies: Policies) -> list[Counted]:
+    access = operation["x-smartcourse-access"]
+    allow = access["allow"]
+    return policies.of_route(
+        access.get("rate", "default"), reads_token=reads_token(method.upper(), allow), is_public="public" in allow
+    )
+
+
+def _tell_rates(operation: dict[str, Any], counted: list[Counted]) -> None:
+    operation[RATE_EXTENSION] = [
+        {
+            "class": each.rate,
+            "policy": each.policy.name,
+            "limit": each.policy.limit,
+            "windowSeconds": WINDOW_SECONDS,
+            "per": each.per,
+        }
+        for each in counted
+    ]
+    figures = (f"{each.policy.limit} in {WINDOW_SECONDS} s per {each.per} (class {each.rate})" for each in counted)
+    _add_note(operation, f"Requests: {', else '.join(figures)}.")
+    for status, answer in operation["responses"].items():
+        if status.startswith("2") or status == "429":
+            headers = answer.setdefault("headers", {})
+            headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS}

@@ -11,7 +11,8 @@ import pytest
 from real_gateway import DOORS, Gateway, problem
 from redis.asyncio import Redis
 
-from api_gateway.middleware.rate_limit import Policy, RateLimiter
+from api_gateway.middleware.rate_limit import RateLimiter
+from api_gateway.rates import Policy
 from shared.testing.servers import RedisServer
 
 LIMITS = {

@@ -270,6 +270,19 @@ def test_the_merged_description_is_served(gateway: Gateway) -> None:
     assert {"/api/me", "/api/courses", "/api/notifications"} <= answer.json()["paths"].keys()
 
 
+@only_nginx
+@pytest.mark.parametrize("path", ["/api/me", "/api/courses", "/api/notifications/digest", "/api/auth/login"])
+def test_limits_are_as_the_description_tells_them(gateway: Gateway, path: str) -> None:
+    [(method, operation), *_] = gateway.client.get("/openapi.json").json()["paths"][path].items()
+    told = [
+        f'"{each["policy"]}";q={each["limit"]};w={each["windowSeconds"]}' for each in operation["x-smartcourse-rate"]
+    ]
+    is_known, is_open = operation["x-smartcourse-access"]["allow"] != ["public"], method == "get"
+    asking = [gateway.bearer()] * (is_known or is_open) + [{}] * (not is_known)
+    answers = [gateway.client.request(method, path, headers=headers) for headers in asking]
+    assert [answer.headers["ratelimit-policy"] for answer in answers] == told
+
+
 def test_health_names_every_service_and_how_well_revocations_are_known(gateway: Gateway) -> None:
     told = gateway.client.get("/health").json()
     assert told.pop("revocations") == {"status": "current", "age_seconds": pytest.approx(1, abs=1)}

@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 
 from api_gateway.compile import compile_files, main
+from api_gateway.openapi import with_rates
+from api_gateway.rates import Policies, Policy
 from api_gateway.routing import Carriage, CompiledTable, RouteTableError
 from shared.api_keys import Scope
 
 ROOT = Path(__file__).resolve().parents[4]
 PUBLIC = {"allow": ["public"], "rate": "public"}
 ADMIN = {"allow": ["admin"]}
+POLICIES = Policies(
+    default=Policy("user", 50), public=Policy("public", 40), login=Policy("login", 30), heavy=Policy("heavy", 20)
+)
 
 
 def operation(access: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
@@ -85,6 +90,40 @@ def test_the_gateways_own_answers_are_added_by_who_may_call(tmp_path: Path) -> N
     assert answers["post /api/b"]["503"] == told["503"]
     assert "Retry-After" in answers["post /api/b"]["429"]["headers"]
     assert "application/problem+json" in answers["post /api/b"]["429"]["content"]
+
+
+RATES: dict[str, tuple[str, dict[str, Any], list[tuple[str, int, str]]]] = {
+    "a person's": ("get", ADMIN, [("default", 50, "user")]),
+    "anybody's": ("get", PUBLIC, [("default", 50, "user"), ("public", 40, "address")]),
+    "anybody's that looks at no token": ("post", PUBLIC, [("public", 40, "address")]),
+    "to log in": ("post", {"allow": ["public"], "rate": "login"}, [("login", 30, "address")]),
+    "what costs a person much": ("post", ADMIN | {"rate": "heavy"}, [("heavy", 20, "user")]),
+    "what anybody costs much": ("get", PUBLIC | {"rate": "heavy"}, [("heavy", 20, "user"), ("heavy", 20, "address")]),
+}
+
+
+@pytest.mark.parametrize("what", RATES)
+def test_an_operation_tells_what_its_requests_count_in(tmp_path: Path, what: str) -> None:
+    method, access, counted = RATES[what]
+    assert compiled(tmp_path, user={"paths": {"/api/a": {method: operation(access, description="What it does.")}}}) == 0
+    plain = merged(tmp_path)
+    told = with_rates(plain, POLICIES)["paths"]["/api/a"][method]
+    assert [(rate["class"], rate["limit"], rate["per"]) for rate in told["x-smartcourse-rate"]] == counted
+    assert {rate["windowSeconds"] for rate in told["x-smartcourse-rate"]} == {60}
+    assert told["description"].startswith("What it does.")
+    assert all(f"{limit} in 60 s per {per} (class {name})" in told["description"] for name, limit, per in counted)
+    assert plain == merged(tmp_path), "what was given stays as it was"
+
+
+def test_good_answers_and_refusals_for_haste_declare_the_limits_headers(tmp_path: Path) -> None:
+    assert compiled(tmp_path, user={"paths": {"/api/a": {"get": operation(ADMIN)}}}) == 0
+    told = with_rates(merged(tmp_path), POLICIES)
+    answers = told["paths"]["/api/a"]["get"]["responses"]
+    declaring = {status for status, answer in answers.items() if "RateLimit-Policy" in answer.get("headers", {})}
+    assert declaring == {"200", "429"}
+    assert answers["429"]["headers"].keys() == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+    for header in answers["200"]["headers"].values():
+        assert told["components"]["headers"][header["$ref"].rpartition("/")[2]]["description"]
 
 
 def test_a_limit_of_a_paths_own_is_the_largest_of_its_methods(tmp_path: Path) -> None:

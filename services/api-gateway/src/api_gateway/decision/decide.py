@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from api_gateway import problem
 from api_gateway.middleware.api_keys import ApiKeys, KeysUnavailableError
 from api_gateway.middleware.auth import Principal, TokenError, TokenVerifier
 from api_gateway.middleware.client import address_key
-from api_gateway.middleware.rate_limit import LimiterUnavailableError, Policy, RateLimiter, Verdict
+from api_gateway.middleware.rate_limit import LimiterUnavailableError, RateLimiter, Verdict
 from api_gateway.middleware.revocation import Revocations
 from api_gateway.problem import Problem
+from api_gateway.rates import Policies, Policy
 from api_gateway.routing import Route, RouteTable
 from api_gateway.target import is_canonical
 from shared.api_keys import PREFIX, ApiKey
@@ -35,16 +35,6 @@ class Ask(NamedTuple):  # tuples, here and below: a frozen dataclass takes three
     target: str
     authorization: bytes
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """The limits of the rate classes."""
-
-    default: Policy
-    public: Policy
-    login: Policy
-    heavy: Policy
 
 
 class Admission(NamedTuple):

@@ -14,15 +14,16 @@ from redis.exceptions import RedisError
 from api_gateway.config import DecisionSettings
 from api_gateway.decision import metrics
 from api_gateway.decision.app import DecisionApp
-from api_gateway.decision.decide import Decider, Policies
+from api_gateway.decision.decide import Decider
 from api_gateway.decision.health import ServiceHealth
 from api_gateway.decision.key_lookup import KeyLookup
 from api_gateway.decision.monitor import Monitor
 from api_gateway.decision.tracing import DecisionSpans
 from api_gateway.middleware.api_keys import ApiKeys
 from api_gateway.middleware.auth import TokenVerifier
-from api_gateway.middleware.rate_limit import Policy, RateLimiter
+from api_gateway.middleware.rate_limit import RateLimiter
 from api_gateway.middleware.revocation import RevocationFollower, Revocations
+from api_gateway.rates import Policies
 from api_gateway.routing import CompiledTable, RouteTable
 from shared.telemetry.loop import watch_loop
 from shared.telemetry.pools import watch_redis
@@ -68,12 +69,7 @@ async def build(settings: DecisionSettings, stack: contextlib.AsyncExitStack) ->
         keys=keys,
         revocations=revocations,
         limiter=limiter,
-        policies=Policies(
-            default=Policy("user", settings.rate_limit_default_per_minute),
-            public=Policy("public", settings.rate_limit_public_per_minute),
-            login=Policy("login", settings.rate_limit_login_per_minute, is_exact=True),
-            heavy=Policy("heavy", settings.rate_limit_heavy_per_minute),
-        ),
+        policies=Policies.of(settings),
         identity_key=identity_key,
         grace_seconds=settings.revocation_grace_seconds,
         maintenance_retry_seconds=None if settings.maintenance == "off" else settings.maintenance_retry_after_seconds,

@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-WINDOW_SECONDS: Final = 60
+from api_gateway.rates import WINDOW_SECONDS, Policy
+
 _PARTS: Final = 10
 _PART_MILLISECONDS: Final = WINDOW_SECONDS * 1000 // _PARTS
 _PREFIX: Final = "smartcourse:limit:"
@@ -34,25 +35,6 @@ _REFUSAL_SECONDS: Final = 0.05
 _OUTAGE_SECONDS: Final = 0.5
 _MOST_SHARES: Final = 100_000
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A limit: its name in the headers, permits a minute, and whether each request asks Redis."""
-
-    name: str
-    limit: int
-    is_exact: bool = False
-
-    @property
-    def block(self) -> int:
-        """The most permits that are leased at once."""
-        return 1 if self.is_exact else max(1, self.limit // 10)
-
-    @property
-    def header(self) -> str:
-        """The `RateLimit-Policy` header's value (draft-ietf-httpapi-ratelimit-headers)."""
-        return f'"{self.name}";q={self.limit};w={WINDOW_SECONDS}'
 
 
 class Verdict(NamedTuple):

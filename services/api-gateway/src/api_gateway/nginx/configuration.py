@@ -64,7 +64,6 @@ def render(
     values = {
         "run_dir": run_dir,
         "socket": plain_path(settings.socket_path),
-        "routes_dir": plain_path(settings.gateway_routes_dir),
         "docs_dir": plain_path(Path(str(files("api_gateway") / "docs"))),
         "docs_csp": _DOCS_POLICY,
         "workers": settings.nginx_workers,

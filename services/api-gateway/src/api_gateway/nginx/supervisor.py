@@ -3,6 +3,7 @@ certificate comes."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -15,6 +16,8 @@ from api_gateway.config import NginxSettings
 from api_gateway.nginx.addresses import resolve
 from api_gateway.nginx.certificate import CertificateError, Certificates
 from api_gateway.nginx.configuration import included, render, write
+from api_gateway.openapi import with_rates
+from api_gateway.rates import Policies
 from api_gateway.routing import CompiledTable
 
 _STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -35,9 +38,11 @@ class Nginx:
         """Prepare; nothing is written or started yet.
 
         Raises:
-            OSError, RouteTableError: the compiled routes can't be read.
+            OSError, RouteTableError, ValueError: the compiled routes, or their description, can't be read.
         """
         self._settings = settings
+        merged = json.loads((settings.gateway_routes_dir / "openapi.json").read_text(encoding="utf-8"))
+        self._description = json.dumps(with_rates(merged, Policies.of(settings)), separators=(",", ":"))
         self._table = CompiledTable.load(settings.gateway_routes_dir / "routes.json")
         self._addresses: dict[str, list[str]] = {}
         source = settings.gateway_tls_dir
@@ -57,6 +62,7 @@ class Nginx:
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in included(self._settings, self._table).items():
             write(text, run_dir / name)
+        write(self._description, run_dir / "openapi.json")
         self.update()
         self._check("nginx.conf")
         signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))
