@@ -1,4 +1,4 @@
-"""One gateway for the tests that leave it as it was, and one with every door; a case runs through each door in turn."""
+"""One gateway for the tests that leave it as it was; a case runs through each of its doors in turn."""
 
 import sys
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.testing.servers import RedisServer
+from shared.testing.redis import RedisServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from real_gateway import DOORS, Gateway
+from real_gateway import DOORS, Gateway, running
 
 SETTINGS = {
     "TRUSTED_PROXIES": "127.0.0.0/8",
@@ -21,30 +21,20 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def nginx_alone(redis_server: RedisServer) -> Iterator[Gateway]:
-    gateway = Gateway(redis_server.url, dict(SETTINGS))
-    try:
-        gateway.start()
-        yield gateway
-    finally:
-        gateway.close()
-
-
-@pytest.fixture(scope="session")
 def every_door(redis_server: RedisServer) -> Iterator[Gateway]:
-    gateway = Gateway(redis_server.url, dict(SETTINGS))
-    try:
-        gateway.start_doors()
+    with running(redis_server.url, SETTINGS) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 @pytest.fixture(scope="session", params=DOORS)
-def gateway(request: pytest.FixtureRequest) -> Gateway:
+def gateway(every_door: Gateway, request: pytest.FixtureRequest) -> Gateway:
     """The gateway behind each door in turn. A case of nginx's own has `only_nginx`."""
-    if request.param == "nginx":
-        alone: Gateway = request.getfixturevalue("nginx_alone")
-        return alone
-    every: Gateway = request.getfixturevalue("every_door")
-    return every.behind(request.param)
+    return every_door.behind(request.param)
+
+
+@pytest.fixture(scope="module")
+def own_redis() -> Iterator[RedisServer]:
+    """One that can be stopped without anybody else missing it."""
+    server = RedisServer()
+    yield server
+    server.close()

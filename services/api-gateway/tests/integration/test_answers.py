@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from real_gateway import Gateway, problem
+from real_gateway import Gateway, problem, running
 
 from shared.testing.servers import RedisServer
 
@@ -35,18 +35,14 @@ EVERYWHERE = [
 @pytest.fixture(scope="module")
 def open_gateway(redis_server: RedisServer) -> Iterator[Gateway]:
     """One that the pages of two origins may use."""
-    gateway = Gateway(redis_server.url, {"CORS_ORIGINS": f"http://localhost:5173,{LISTED}"})
-    try:
-        gateway.start()
+    with running(redis_server.url, {"CORS_ORIGINS": f"http://localhost:5173,{LISTED}"}) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 @pytest.fixture
-def gateway(nginx_alone: Gateway) -> Gateway:
+def gateway(every_door: Gateway) -> Gateway:
     """nginx's door: what is tested here is its work, and that of a data plane where one stands in its place."""
-    return nginx_alone
+    return every_door.behind("nginx")
 
 
 def ask(gateway: Gateway, method: str, path: str, origin: str | None = None, **headers: str) -> httpx.Response:

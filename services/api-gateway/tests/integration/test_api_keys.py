@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from real_gateway import Gateway, eventually, problem
+from real_gateway import Gateway, eventually, problem, running
 
 from shared.api_keys import new_api_key
 from shared.testing.redis import RedisServer
@@ -21,26 +21,14 @@ PUBLIC_LIMIT = 100
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """One that can be stopped without anybody else missing it."""
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def gateway(redis: RedisServer) -> Iterator[Gateway]:
+def gateway(own_redis: RedisServer) -> Iterator[Gateway]:
     settings = {
         "REVOCATION_GRACE_SECONDS": str(GRACE_SECONDS),
         "RATE_LIMIT_PUBLIC_PER_MINUTE": str(PUBLIC_LIMIT),
         "TRUSTED_PROXIES": "127.0.0.0/8",
     }
-    gateway = Gateway(redis.url, settings)
-    try:
-        gateway.start()
+    with running(own_redis.url, settings) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 def call(gateway: Gateway, key: str, path: str = "/api/me", method: str = "GET", **headers: str) -> httpx.Response:
@@ -197,10 +185,10 @@ def test_a_user_service_that_hangs_does_not_hang_requests(gateway: Gateway) -> N
     eventually(lambda: call(gateway, new, "/api/courses").status_code == 200, what="recovery")
 
 
-def test_without_redis_known_keys_pass_in_grace_and_new_ones_do_not(gateway: Gateway, redis: RedisServer) -> None:
+def test_without_redis_known_keys_pass_in_grace_and_new_ones_do_not(gateway: Gateway, own_redis: RedisServer) -> None:
     known, new = gateway.api_key("user:read", user_id=61), gateway.api_key("user:read", user_id=62)
     assert call(gateway, known).status_code == 200
-    redis.stop()
+    own_redis.stop()
     try:
         eventually(lambda: call(gateway, gateway.api_key("user:read")).status_code == 503, what="refusal of new keys")
         answer = call(gateway, new)
@@ -209,7 +197,7 @@ def test_without_redis_known_keys_pass_in_grace_and_new_ones_do_not(gateway: Gat
         assert gateway.lookups(new) == 0, "what would be remembered could not be revoked"
         assert call(gateway, known).status_code == 200
     finally:
-        redis.start()
+        own_redis.start()
     gateway.mark_stream()
     eventually(lambda: call(gateway, new).status_code == 200, what="recovery")
 

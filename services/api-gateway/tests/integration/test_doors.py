@@ -9,7 +9,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_gateway import DOORS, Gateway, eventually, problem
+from real_gateway import DOORS, Gateway, eventually, problem, running
 
 from api_gateway.data_plane.headers import REPLACED
 from shared.testing.servers import RedisServer
@@ -17,14 +17,9 @@ from shared.testing.servers import RedisServer
 
 @pytest.fixture(scope="module")
 def doors(redis_server: RedisServer) -> Iterator[Gateway]:
-    gateway = Gateway(
-        redis_server.url, {"TRUSTED_PROXIES": "127.0.0.0/8, 10.0.0.0/8", "RATE_LIMIT_DEFAULT_PER_MINUTE": "6000"}
-    )
-    try:
-        gateway.start_doors()
+    settings = {"TRUSTED_PROXIES": "127.0.0.0/8, 10.0.0.0/8", "RATE_LIMIT_DEFAULT_PER_MINUTE": "6000"}
+    with running(redis_server.url, settings) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 @pytest.fixture

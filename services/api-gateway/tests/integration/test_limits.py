@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-from real_gateway import DOORS, Gateway, problem
+from real_gateway import DOORS, Gateway, problem, running
 from redis.asyncio import Redis
 
 from api_gateway.middleware.rate_limit import RateLimiter
@@ -26,12 +26,8 @@ LIMITS = {
 
 @pytest.fixture(scope="module")
 def strict_doors(redis_server: RedisServer) -> Iterator[Gateway]:
-    gateway = Gateway(redis_server.url, dict(LIMITS))
-    try:
-        gateway.start_doors()
+    with running(redis_server.url, LIMITS) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 @pytest.fixture(params=DOORS)

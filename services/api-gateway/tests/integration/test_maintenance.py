@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from real_gateway import Gateway, problem
+from real_gateway import Gateway, problem, running
 
 from shared.testing.servers import RedisServer
 
@@ -13,12 +13,8 @@ from shared.testing.servers import RedisServer
 @pytest.fixture(scope="module")
 def gateway(redis_server: RedisServer) -> Iterator[Gateway]:
     settings = {"MAINTENANCE": "reads", "MAINTENANCE_RETRY_AFTER_SECONDS": "120", "CORS_ORIGINS": "https://app.example"}
-    gateway = Gateway(redis_server.url, settings)
-    try:
-        gateway.start()
+    with running(redis_server.url, settings) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/api/me"), ("HEAD", "/api/me"), ("GET", "/api/courses")])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_gateway import HERE, Gateway, eventually, problem
+from real_gateway import HERE, Gateway, eventually, problem, running
 
 from shared.testing.redis import RedisServer
 
@@ -20,15 +20,7 @@ GRACE_SECONDS = 4
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """One that can be stopped without anybody else missing it."""
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def gateway(redis: RedisServer) -> Iterator[Gateway]:
+def gateway(own_redis: RedisServer) -> Iterator[Gateway]:
     settings = {
         "REVOCATION_GRACE_SECONDS": str(GRACE_SECONDS),
         "RATE_LIMIT_DEFAULT_PER_MINUTE": "60",
@@ -36,23 +28,19 @@ def gateway(redis: RedisServer) -> Iterator[Gateway]:
         "GATEWAY_READ_TIMEOUT_SECONDS": "1",
         "GATEWAY_RESOLVE_SECONDS": "0.2",
     }
-    gateway = Gateway(redis.url, settings)
-    try:
-        gateway.start()
+    with running(own_redis.url, settings) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 def is_served(gateway: Gateway, headers: dict[str, str]) -> bool:
     return gateway.client.get("/api/me", headers=headers).status_code == 200
 
 
-def test_without_redis_known_tokens_pass_for_the_grace_time_only(gateway: Gateway, redis: RedisServer) -> None:
+def test_without_redis_known_tokens_pass_for_the_grace_time_only(gateway: Gateway, own_redis: RedisServer) -> None:
     known, unknown = gateway.bearer(sub="11"), gateway.bearer(sub="12")
     assert is_served(gateway, known)
     stopped = time.monotonic()
-    redis.stop()
+    own_redis.stop()
     try:
         eventually(
             lambda: gateway.client.get("/api/me", headers=unknown).status_code == 503, what="refusal of new tokens"
@@ -75,7 +63,7 @@ def test_without_redis_known_tokens_pass_for_the_grace_time_only(gateway: Gatewa
         assert gateway.client.get("/health").status_code == 503
         problem(gateway.client.get("/api/nothing"), 404)
     finally:
-        redis.start()
+        own_redis.start()
     time.sleep(0.5)
     assert not is_served(gateway, known), "an empty Redis doesn't know who was revoked"
     gateway.mark_stream()
@@ -83,11 +71,11 @@ def test_without_redis_known_tokens_pass_for_the_grace_time_only(gateway: Gatewa
     assert gateway.client.post("/api/auth/login", json={}).status_code == 200
 
 
-def test_a_lost_stream_is_read_whole_again_and_nothing_is_forgotten(gateway: Gateway, redis: RedisServer) -> None:
+def test_a_lost_stream_is_read_whole_again_and_nothing_is_forgotten(gateway: Gateway, own_redis: RedisServer) -> None:
     first, second = gateway.bearer(sid="first"), gateway.bearer(sid="second", sub="8")
     gateway.revoke("first")
     eventually(lambda: not is_served(gateway, first), timeout_seconds=1, what="revocation")
-    redis.restart()
+    own_redis.restart()
     gateway.revoke("second")
     eventually(lambda: not is_served(gateway, second), timeout_seconds=3, what="revocation in the new stream")
     assert not is_served(gateway, first)
@@ -95,10 +83,10 @@ def test_a_lost_stream_is_read_whole_again_and_nothing_is_forgotten(gateway: Gat
     gateway.mark_stream()  # as user-service does once it has filled it
 
 
-def test_a_frozen_redis_does_not_hang_requests(gateway: Gateway, redis: RedisServer) -> None:
+def test_a_frozen_redis_does_not_hang_requests(gateway: Gateway, own_redis: RedisServer) -> None:
     known = gateway.bearer(sub="21")
     assert is_served(gateway, known)
-    pid = redis._process.pid if redis._process else 0
+    pid = own_redis._process.pid if own_redis._process else 0
     os.kill(pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
@@ -167,8 +155,8 @@ def test_nginx_refuses_a_configuration_it_cannot_carry_out(gateway: Gateway) -> 
     assert "host not found" in run.stderr
 
 
-def test_the_launcher_runs_both_and_ends_both(redis: RedisServer) -> None:
-    gateway = Gateway(redis.url)
+def test_the_launcher_runs_both_and_ends_both(own_redis: RedisServer) -> None:
+    gateway = Gateway(own_redis.url)
     try:
         gateway.mark_stream()
         gateway.start_service("course")

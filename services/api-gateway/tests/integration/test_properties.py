@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from real_gateway import DOCUMENTS, Gateway
+from real_gateway import DOCUMENTS, Gateway, running
 
 from shared.testing.servers import RedisServer
 
@@ -63,12 +63,8 @@ class Answer:
 @pytest.fixture(scope="module")
 def unlimited(redis_server: RedisServer) -> Iterator[Gateway]:
     limits = {f"RATE_LIMIT_{name}_PER_MINUTE": NEVER_REACHED for name in ("DEFAULT", "PUBLIC", "LOGIN")}
-    gateway = Gateway(redis_server.url, limits)
-    try:
-        gateway.start()
+    with running(redis_server.url, limits) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 def ask(gateway: Gateway, method: bytes, target: bytes, lines: list[tuple[bytes, bytes]]) -> Answer:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from real_gateway import Gateway
+from real_gateway import Gateway, running
 
 from shared.testing.processes import free_port
 from shared.testing.servers import RedisServer
@@ -31,13 +31,8 @@ def gateway(redis_server: RedisServer) -> Iterator[Gateway]:
         "TRUSTED_PROXIES": f"{BALANCER}/32",
         "GATEWAY_PROBE_LISTEN": f"127.0.0.1:{probes}",
     }
-    gateway = Gateway(redis_server.url, settings)
-    gateway.probe_url = f"http://127.0.0.1:{probes}"
-    try:
-        gateway.start()
+    with running(redis_server.url, settings, probe_url=f"http://127.0.0.1:{probes}") as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 def version_1(address: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from clients import Clients
-from real_gateway import Gateway, eventually
+from real_gateway import Gateway, eventually, running
 
 from shared.testing.servers import RedisServer
 
@@ -16,12 +16,8 @@ RELOADS = 15
 
 @pytest.fixture(scope="module")
 def gateway(redis_server: RedisServer) -> Iterator[Gateway]:
-    gateway = Gateway(redis_server.url, {"RATE_LIMIT_DEFAULT_PER_MINUTE": "1000000"})
-    try:
-        gateway.start()
+    with running(redis_server.url, {"RATE_LIMIT_DEFAULT_PER_MINUTE": "1000000"}) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 def workers(gateway: Gateway) -> set[str]:

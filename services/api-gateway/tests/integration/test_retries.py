@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from flaky import FlakyService
-from real_gateway import Gateway, problem
+from real_gateway import Gateway, problem, running
 
 from shared.testing.servers import RedisServer
 
@@ -22,14 +22,8 @@ def gateway(redis_server: RedisServer) -> Iterator[Gateway]:
         "GATEWAY_KEEPALIVE_SECONDS": str(KEEPALIVE_SECONDS),
         "RATE_LIMIT_DEFAULT_PER_MINUTE": "1000000",
     }
-    gateway = Gateway(redis_server.url, settings)
-    try:
-        gateway.mark_stream()
-        gateway.start_decision()
-        gateway.start_nginx()
+    with running(redis_server.url, settings, services=("user", "notification")) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 def send(gateway: Gateway, method: str) -> int:

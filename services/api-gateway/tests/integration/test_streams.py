@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from real_gateway import Gateway, eventually, problem
+from real_gateway import Gateway, eventually, problem, running
 from upstream_parts import PART
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -22,9 +22,9 @@ DRAIN_SECONDS = 2
 
 
 @pytest.fixture
-def gateway(nginx_alone: Gateway) -> Gateway:
+def gateway(every_door: Gateway) -> Gateway:
     """nginx's door: what is tested here is its work, and that of a data plane where one stands in its place."""
-    return nginx_alone
+    return every_door.behind("nginx")
 
 
 def open_gate(gateway: Gateway, name: str, *, path: str) -> None:
@@ -100,12 +100,8 @@ def test_a_websocket_route_is_upgraded_to_nothing_else(gateway: Gateway) -> None
 
 @pytest.fixture
 def draining(redis_server: RedisServer) -> Iterator[Gateway]:
-    gateway = Gateway(redis_server.url, {"GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS)})
-    try:
-        gateway.start()
+    with running(redis_server.url, {"GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS)}) as gateway:
         yield gateway
-    finally:
-        gateway.close()
 
 
 @pytest.mark.parametrize("order", ["reload", "stop"])

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from certificates import make_pair, mount, served
 from clients import Clients
-from real_gateway import Gateway, eventually, problem
+from real_gateway import Gateway, eventually, problem, running
 
 from shared.testing.processes import free_port, program
 from shared.testing.servers import RedisServer
@@ -49,12 +49,8 @@ def secure(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
         "GATEWAY_RESOLVE_SECONDS": "0.1",
         "RATE_LIMIT_DEFAULT_PER_MINUTE": "1000000",
     }
-    gateway = Gateway(redis_server.url, settings)
-    try:
-        gateway.start()
+    with running(redis_server.url, settings) as gateway:
         yield Secure(gateway, folder, port, first)
-    finally:
-        gateway.close()
 
 
 def curl(secure: Secure, path: str, *options: str) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 
@@ -70,17 +71,12 @@ class DecisionApp:
             return self._judge_traced(self._spans, question)
         started = time.perf_counter()
         try:
-            admission = self._decider.decide_now(question.ask)
+            decided = self._decider.decide(question.ask)
         except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
             return _refused(error, question, started)
-        return self._judge_later(question, started) if admission is None else _admitted(admission, question, started)
-
-    async def _judge_later(self, question: Question, started: float) -> bytes:
-        try:
-            admission = await self._decider.decide(question.ask)
-        except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
-            return _refused(error, question, started)
-        return _admitted(admission, question, started)
+        if isinstance(decided, Admission):
+            return _admitted(decided, question, started)
+        return _judge_later(decided, question, started)
 
     async def _judge_traced(self, spans: DecisionSpans, question: Question) -> bytes:
         started, ask = time.perf_counter(), question.ask
@@ -92,7 +88,8 @@ class DecisionApp:
         ) as span:
             service, status, traceparent = "", "", traceparent_of(span)
             try:
-                admission = await self._decider.decide(ask)
+                decided = self._decider.decide(ask)
+                admission = decided if isinstance(decided, Admission) else await decided
             except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
                 answer = _refused(error, question, started, traceparent)
                 status = str(error.answer.kind.status) if isinstance(error, Refusal) else "503"
@@ -114,6 +111,14 @@ class DecisionApp:
             "maintenance": self._decider.maintenance_retry_seconds is not None,
         }
         return response(200 if is_up else 503, _JSON, json.dumps(report, separators=(",", ":")).encode())
+
+
+async def _judge_later(decided: Coroutine[Any, Any, Admission], question: Question, started: float) -> bytes:
+    try:
+        admission = await decided
+    except Exception as error:  # noqa: BLE001 - an ordinary refusal, or told as a failure
+        return _refused(error, question, started)
+    return _admitted(admission, question, started)
 
 
 def _word(is_up: bool) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
 
 from api_gateway import problem
 from api_gateway.middleware.api_keys import ApiKeys, KeysUnavailableError
@@ -106,37 +106,29 @@ class Decider:
         status = "stale" if self._is_stale else "current"
         return {"status": status, "age_seconds": round(self._revocations.age_seconds, 1)}
 
-    def decide_now(self, ask: Ask) -> Admission | None:
-        """Return how the request may pass; None if memory alone can't tell, and `decide` has to ask somebody.
+    def decide(self, ask: Ask) -> Admission | Coroutine[Any, Any, Admission]:
+        """Return how the request may pass, at once if memory alone can tell; else to be awaited, for somebody is asked.
 
         Raises:
-            Refusal: it may not.
+            Refusal: it may not. When awaited, too.
         """
-        route, credential = self._examine(ask)
-        holder = self._find_holder(credential)
-        if holder is None:
-            return None
-        case = self._count(route, holder, ask)
-        verdict = self._limiter.take_now(case.key, case.policy)
-        return None if verdict is None else self._conclude(case, ask, verdict)
-
-    async def decide(self, ask: Ask) -> Admission:
-        """Return how the request may pass.
-
-        Raises:
-            Refusal: it may not.
-        """
-        route, credential = self._examine(ask)
-        holder = self._find_holder(credential) or await self._look_key_up(credential, ask.address)
-        case = self._count(route, holder, ask)
-        return self._conclude(case, ask, await self._take(case.key, case.policy))
-
-    def _examine(self, ask: Ask) -> tuple[Route, bytes]:
-        """Return the route and the token or key that counts, b"" where none does."""
         route = self._route(ask)
         self._require_passage(ask.method)
         self._require_knowledge()
-        return route, _credential(route, ask.authorization)
+        credential = _credential(route, ask.authorization)
+        holder = self._find_holder(credential)
+        if holder is None:
+            return self._decide_on_key(route, credential, ask)
+        case = self._count(route, holder, ask)
+        verdict = self._limiter.take_now(case.key, case.policy)
+        return self._decide_on_limit(case, ask) if verdict is None else self._conclude(case, ask, verdict)
+
+    async def _decide_on_key(self, route: Route, credential: bytes, ask: Ask) -> Admission:
+        holder = await self._look_key_up(credential, ask.address)
+        return await self._decide_on_limit(self._count(route, holder, ask), ask)
+
+    async def _decide_on_limit(self, case: _Case, ask: Ask) -> Admission:
+        return self._conclude(case, ask, await self._take(case.key, case.policy))
 
     def _count(self, route: Route, holder: Principal, ask: Ask) -> _Case:
         """Say what the request counts against."""

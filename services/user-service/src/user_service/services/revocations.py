@@ -1,6 +1,7 @@
 """Keeps the stream of revocations in Redis true to PostgreSQL, and forgets sessions that ended long ago."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +19,7 @@ CHECK_EVERY_SECONDS = 2.0
 TIDY_EVERY_SECONDS = 300.0
 FORGET_AFTER = timedelta(days=1)
 FORGET_AT_ONCE = 1000
+_KEYS_MATTER = KEY_MEMORY + CLOCK_SKEW
 
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +68,7 @@ class RevocationKeeper:
         now = self._clock.now()
         async with self._database.read() as reading:
             login = await SessionRepository(reading).oldest_that_matters(now)
-            keys = await ApiKeyRepository(reading).ended_since(now - KEY_MEMORY - CLOCK_SKEW)
+            keys = await _ended_keys(reading, now)
         oldest = min([login or now, *(at for _, at in keys)])
         await self._stream.trim(now - oldest + CLOCK_SKEW)
         async with self._database.begin() as transaction:
@@ -77,6 +79,10 @@ class RevocationKeeper:
 async def _still_revoked(reading: AsyncSession, now: datetime) -> list[tuple[str, datetime]]:
     """Every session, of logins and of API keys, that ended and still matters, and until when; the earliest first."""
     logins = [(str(ended.sid), ended.until) for ended in await SessionRepository(reading).still_revoked(now)]
-    since = now - KEY_MEMORY - CLOCK_SKEW
-    keys = [(sid, at + KEY_MEMORY + CLOCK_SKEW) for sid, at in await ApiKeyRepository(reading).ended_since(since)]
+    keys = [(sid, at + _KEYS_MATTER) for sid, at in await _ended_keys(reading, now)]
     return sorted([*logins, *keys], key=lambda ended: ended[1])
+
+
+async def _ended_keys(reading: AsyncSession, now: datetime) -> Sequence[tuple[str, datetime]]:
+    """Every session of an API key that ended and still matters, and when it ended."""
+    return await ApiKeyRepository(reading).ended_since(now - _KEYS_MATTER)
