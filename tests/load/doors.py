@@ -62,6 +62,7 @@ class Street:
     folder: Path
     redis: RedisServer
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    identity_key: str = field(default_factory=lambda: secrets.token_hex(32))
     processes: dict[str, Process] = field(default_factory=dict)
     upstream: int = field(default_factory=free_port)
     decisions: int = field(default_factory=free_port)
@@ -121,30 +122,39 @@ def street() -> Iterator[Street]:
 
 def open_ours(built: Street) -> int:
     """Start nginx, the decision process and Redis's stream; return the port."""
-    port, routes = built.gateway, built.folder / "routes"
+    routes = built.folder / "routes"
     documents = [str(path) for path in sorted((ROOT / "services").glob("*-service/openapi.json"))]
     compiler = [sys.executable, "-m", "api_gateway.compile", "--openapi", *documents, "--out", str(routes)]
     subprocess.run(compiler, check=True, stdout=subprocess.DEVNULL)
+    with Redis.from_url(built.redis.url) as client:
+        client.xgroup_create(STREAM, "complete", mkstream=True)  # nobody is revoked
+    start_pod(built, "", port=built.gateway, decisions=built.decisions, keys=(built.secret, ""))
+    return built.gateway
+
+
+def start_pod(built: Street, mark: str, *, port: int, decisions: int, keys: tuple[str, str]) -> None:
+    """Start the two processes `decision` and `nginx`, with `mark` behind their names.
+
+    `keys`: the secret that tokens are signed with, and the previous one or "".
+    """
     names = ("USER", "COURSE", "NOTIFICATION")
     environment = {
         "PATH": os.environ["PATH"],
-        "GATEWAY_RUN_DIR": str(built.folder / "run"),
-        "GATEWAY_ROUTES_DIR": str(routes),
+        "GATEWAY_RUN_DIR": str(built.folder / f"run{mark}"),
+        "GATEWAY_ROUTES_DIR": str(built.folder / "routes"),
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-        "GATEWAY_IDENTITY_KEY": secrets.token_hex(32),
-        "JWT_SECRET_KEY": built.secret,
+        "GATEWAY_IDENTITY_KEY": built.identity_key,
+        "JWT_SECRET_KEY": keys[0],
+        "JWT_SECRET_KEY_PREVIOUS": keys[1],
         "METRICS_PORT": "0",
         "RATE_LIMIT_DEFAULT_PER_MINUTE": str(NEVER_REACHED),
         "REDIS_URL": built.redis.url,
-        "GATEWAY_FORWARD_AUTH_LISTEN": f"127.0.0.1:{built.decisions}",
+        "GATEWAY_FORWARD_AUTH_LISTEN": f"127.0.0.1:{decisions}",
         "TRUSTED_PROXIES": "127.0.0.0/8",
         **{f"{name}_SERVICE_URL": f"http://127.0.0.1:{built.upstream}" for name in names},
     }
-    with Redis.from_url(built.redis.url) as client:
-        client.xgroup_create(STREAM, "complete", mkstream=True)  # nobody is revoked
     for part in ("decision", "nginx"):
-        built.run(part, [sys.executable, "-m", f"api_gateway.{part}"], environment)
-    return port
+        built.run(part + mark, [sys.executable, "-m", f"api_gateway.{part}"], environment)
 
 
 def open_nginx(built: Street) -> int:
@@ -184,12 +194,20 @@ def open_traefik_before_ours(built: Street) -> int:
     return _open_traefik(built, built.gateway, {})
 
 
+def point_traefik(built: Street, *behind: int, middlewares: dict[str, Any] | None = None) -> Path:
+    """Have Traefik send everything to these ports from now on: it watches the file that is returned."""
+    file = built.folder / "traefik.yaml"
+    servers = [{"url": f"http://127.0.0.1:{port}"} for port in behind]
+    router = {"rule": "PathPrefix(`/`)", "service": "behind", "middlewares": list(middlewares or {})}
+    services = {"behind": {"loadBalancer": {"servers": servers}}}
+    dynamic = {"routers": {"all": router}, "services": services, "middlewares": middlewares}
+    draft = file.with_suffix(".new")
+    draft.write_text(json.dumps({"http": {name: part for name, part in dynamic.items() if part}}), encoding="utf-8")
+    return draft.replace(file)
+
+
 def _open_traefik(built: Street, behind: int, middlewares: dict[str, Any]) -> int:
-    port, file = free_port(), built.folder / "traefik.yaml"
-    server = {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{behind}"}]}}
-    router = {"rule": "PathPrefix(`/`)", "service": "behind", "middlewares": list(middlewares)}
-    dynamic = {"routers": {"all": router}, "services": {"behind": server}, "middlewares": middlewares}
-    file.write_text(json.dumps({"http": {name: part for name, part in dynamic.items() if part}}), encoding="utf-8")
+    port, file = free_port(), point_traefik(built, behind, middlewares=middlewares)
     options = [f"--entrypoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={file}", "--log.level=ERROR"]
     options += ["--entrypoints.web.forwardedheaders.trustedips=127.0.0.0/8", "--global.checknewversion=false"]
     options += ["--global.sendanonymoususage=false", "--accesslog=true", f"--accesslog.filepath={file}.log"]

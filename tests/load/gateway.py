@@ -32,6 +32,7 @@ from tests.load.doors import (
     wait_served,
 )
 from tests.load.harness import SECONDS, Contestant, compare, row, write
+from tests.load.rotating import rotation
 
 CONNECTIONS = (32, 256)
 STORM_PER_SECOND = 1000
@@ -138,6 +139,25 @@ def stormy(built: Street, ours: Contestant) -> dict[str, Any]:
                goal="printed")  # fmt: skip
 
 
+def rotated(built: Street, bearers: list[str], script: Path) -> dict[str, Any]:
+    """Return the worst round's p99 while the tokens' key is rotated beside that of calm, both behind Traefik.
+
+    As many rounds as the rotation takes, and as many after it. No request may fail.
+    """
+    ours = Contestant("ours behind Traefik", f"http://127.0.0.1:{open_traefik_before_ours(built)}{PATH}", script=script)
+    wait_served(ours.name, ours.url, bearers[0])
+    with rotation(built, ours.url) as is_rotating:
+        while is_rotating():
+            ours.measure(connections=CONNECTIONS[0], seconds=SECONDS)
+    rounds = len(ours.p99)
+    for _ in range(rounds):
+        ours.measure(connections=CONNECTIONS[0], seconds=SECONDS)
+    turning, calm = max(ours.p99[:rounds]), max(ours.p99[rounds:])
+    what = "gateway: worst round's p99 while the tokens' key is rotated (two rollouts, behind Traefik)"
+    return row(what, ours=turning, rival=calm, rival_name="the same in calm", unit="ms", ratio=turning / calm,
+               goal="printed")  # fmt: skip
+
+
 def remembered() -> list[dict[str, Any]]:
     """Return the memory of a verifier that has met so many tokens, beside that of one that has met none."""
     rows = []
@@ -162,6 +182,7 @@ def main() -> None:
             lambda: compared(built, ours, bearers),
             lambda: spent(built, ours),
             lambda: [stormy(built, ours)],
+            lambda: [rotated(built, bearers, script)],
             remembered,
         ]
         write("gateway", [each for part in parts for each in part()])
