@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import socket
 import time
+from base64 import urlsafe_b64encode
 
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from real_gateway import Gateway, eventually, only_nginx, problem
 
+RSA_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
 IDENTITY = ("x-user-id", "x-user-role", "x-session-id", "x-gateway-time", "x-gateway-signature")
 
 
@@ -153,6 +158,12 @@ def test_a_token_that_breaks_a_rule_is_refused(gateway: Gateway, what: str) -> N
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
+def unsigned(claims: dict[str, object], alg: str, kid: str) -> str:
+    """A token that says of itself that it needs no signature, in letters of any case."""
+    parts = ({"alg": alg, "typ": "JWT", "kid": kid}, claims)
+    return ".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
+
+
 def test_tokens_signed_or_headed_otherwise_are_refused(gateway: Gateway) -> None:
     good = gateway.token()
     head, body, signature = good.split(".")
@@ -161,17 +172,20 @@ def test_tokens_signed_or_headed_otherwise_are_refused(gateway: Gateway) -> None
     bad = [
         gateway.token(key=secrets.token_hex(32)),
         gateway.token(headers={"kid": "../../dev/null"}),
+        gateway.token(headers={"kid": "' OR '1'='1"}),
+        gateway.token(headers={"kid": "00000000"}),
         gateway.token(headers={"kid": None}),
-        gateway.token(headers={"jku": "http://127.0.0.1:1/keys"}),
         gateway.token(headers={"crit": ["exp"]}),
         gateway.token(headers={"typ": "JWT", "b64": False}),
-        jwt.encode(claims, "", algorithm="none", headers={"kid": kid}),
+        *(unsigned(claims, alg, kid) for alg in ("none", "None", "NONE", "nOnE")),
+        jwt.encode(claims, RSA_KEY, algorithm="RS256", headers={"kid": kid}),
         jwt.encode(claims, gateway.jwt_key * 2, algorithm="HS512", headers={"kid": kid}),
         jwt.encode(claims, gateway.jwt_key, algorithm="HS384", headers={"kid": kid}),
         f"{head}.{body}.",
         f"{head}.{body}",
         f"{good}.{signature}",
         f"{head}.{body}.{signature[:-2]}AA",
+        f"{head}.{body}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
         "a" * 5000,
         "=",
     ]
@@ -180,6 +194,26 @@ def test_tokens_signed_or_headed_otherwise_are_refused(gateway: Gateway) -> None
     ]
     assert statuses == [401] * len(bad)
     assert gateway.client.get("/api/me", headers={"Authorization": f"Basic {good}"}).status_code == 401
+
+
+@pytest.mark.parametrize("parameter", ["jku", "x5u", "jwk"])
+def test_a_key_that_a_token_brings_along_is_neither_used_nor_fetched(gateway: Gateway, parameter: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        secret = secrets.token_hex(32)
+        key = {"kty": "oct", "k": urlsafe_b64encode(secret.encode()).decode()}
+        brought = key if parameter == "jwk" else f"http://127.0.0.1:{listener.getsockname()[1]}/keys"
+        token = gateway.token(key=secret, headers={parameter: brought})
+        problem(gateway.client.get("/api/me", headers={"Authorization": f"Bearer {token}"}), 401)
+        good = gateway.token(headers={parameter: brought})
+        problem(gateway.client.get("/api/me", headers={"Authorization": f"Bearer {good}"}), 401)
+        listener.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+def test_a_token_of_64_kb_is_refused(gateway: Gateway) -> None:
+    answer = gateway.client.get("/api/me", headers={"Authorization": f"Bearer {'a' * 65_536}"})
+    assert answer.status_code == {"nginx": 431, "traefik": 401, "envoy": 431}[gateway.door]
 
 
 def test_a_token_elsewhere_than_in_its_header_is_ignored(gateway: Gateway) -> None:

@@ -50,6 +50,11 @@ def test_without_headers_the_requests_own_method_and_path_are_judged(doors: Gate
     problem(listener.get("/forward/api/files/a%20b", headers=told | doors.bearer()), 404)
 
 
+def test_two_tokens_are_one_too_many(doors: Gateway, listener: httpx.Client) -> None:
+    headers = [("X-Forwarded-Uri", "/api/me"), *[("Authorization", f"Bearer {doors.token()}")] * 2]
+    assert "more than one" in problem(listener.get("/forward", headers=headers), 400)["detail"]
+
+
 def test_the_address_that_counts_is_the_last_that_is_no_trusted_proxys(listener: httpx.Client) -> None:
     def counted(forwarded_for: str) -> str:
         answer = listener.get("/forward/api/courses", headers={"X-Forwarded-For": forwarded_for})

@@ -13,6 +13,9 @@ from real_gateway import UPLOAD_LIMIT, Gateway, only_nginx, problem
 
 from api_gateway.target import is_canonical
 
+HEADER_SECONDS = 10
+"""How long nginx waits for a request's head."""
+
 
 def status_of(answer: bytes) -> int:
     assert answer.startswith(b"HTTP/1.1 "), answer[:200]
@@ -176,6 +179,31 @@ def test_two_ways_to_tell_a_bodys_length_are_refused_or_read_in_one_way_by_all(g
     else:
         assert status_of(answer) == 400
         assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def is_ended(connection: socket.socket) -> bool:
+    """Wait for the end; nothing may come before it."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@only_nginx
+def test_clients_that_are_slow_to_ask_are_given_up_and_hold_up_nobody(gateway: Gateway) -> None:
+    beginnings = (b"GET /api/courses HTTP/1.1\r\nHost: a\r\n", b"GET /api/cou", b"")
+    slow = [socket.create_connection(("127.0.0.1", gateway.port), timeout=HEADER_SECONDS + 5) for _ in range(60)]
+    try:
+        started = time.monotonic()
+        for number, connection in enumerate(slow):
+            connection.sendall(beginnings[number % 3])
+        assert gateway.client.get("/api/courses").status_code == 200
+        assert time.monotonic() - started < 2
+        assert all(map(is_ended, slow))
+        assert HEADER_SECONDS - 2 < time.monotonic() - started < HEADER_SECONDS + 3
+    finally:
+        for connection in slow:
+            connection.close()
 
 
 def test_http_0_9_is_not_answered(gateway: Gateway) -> None:
