@@ -1,13 +1,15 @@
-"""Two gateways: what people notice while they are replaced."""
+"""Two gateways: what people notice while they are replaced or lost, and what they may ask of both together."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +21,8 @@ from .people import Person, Platform
 PEOPLE = 4
 PAUSE_SECONDS = 0.15
 """Between two requests of one person: below their limit of 600 a minute."""
+LIMIT = 100
+GATEWAYS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/name=gateway"
 
 
 @dataclass
@@ -26,6 +30,8 @@ class Seen:
     """What a few people's requests, one after the other each, were answered with."""
 
     answers: Counter[int | str] = field(default_factory=Counter)
+    failures: Counter[int] = field(default_factory=Counter)
+    """How many of a person's requests were not answered with 200, by the person's id."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def ask(self, person: Person, base_url: str) -> None:
@@ -33,9 +39,11 @@ class Seen:
         with httpx.Client(base_url=base_url, timeout=30, headers=headers) as client:
             while not self.stop.wait(PAUSE_SECONDS):
                 try:
-                    self.answers[client.get("/api/auth/me").status_code] += 1
+                    answer: int | str = client.get("/api/auth/me").status_code
                 except httpx.HTTPError as error:
-                    self.answers[type(error).__name__] += 1
+                    answer = type(error).__name__
+                self.answers[answer] += 1
+                self.failures[person.id] += answer != 200
 
     @property
     def failed(self) -> dict[int | str, int]:
@@ -59,18 +67,38 @@ def asking(platform: Platform, base_url: str) -> Iterator[Seen]:
 
 @pytest.fixture
 def two_gateways(platform: Platform, kubectl: Kubectl) -> Iterator[None]:
-    def replicas(number: int) -> None:
-        kubectl.merge("smartcourse", NAME, {"spec": {"services": {"gateway": {"replicas": number}}}})
-        eventually(
-            lambda: kubectl.get("deployment", f"{NAME}-gateway")["status"].get("readyReplicas") == number,
-            timeout_seconds=180,
-            what=f"{number} gateways to be ready",
-        )
-        kubectl.wait_ready(NAME)
+    with changed(kubectl, {"services": {"gateway": {"replicas": 2}}}, {"services": {"gateway": {"replicas": 1}}}):
+        yield
 
-    replicas(2)
-    yield
-    replicas(1)
+
+@pytest.fixture
+def two_strict_gateways(platform: Platform, kubectl: Kubectl) -> Iterator[None]:
+    wanted = {"services": {"gateway": {"replicas": 2}}, "limits": {"defaultPerMinute": LIMIT}}
+    usual = {"services": {"gateway": {"replicas": 1}}, "limits": {"defaultPerMinute": 600}}
+    with changed(kubectl, wanted, usual):
+        yield
+
+
+@contextlib.contextmanager
+def changed(kubectl: Kubectl, wanted: dict[str, Any], usual: dict[str, Any]) -> Iterator[None]:
+    """Have the SmartCourse be as wanted while the context lasts."""
+
+    def become(spec: dict[str, Any]) -> None:
+        kubectl.merge("smartcourse", NAME, {"spec": spec})
+        kubectl.wait_ready(NAME)
+        kubectl.run("rollout", "status", f"deployment/{NAME}-gateway", "--timeout=180s", timeout_seconds=200)
+        number = spec["services"]["gateway"]["replicas"]
+        eventually(lambda: len(pods(kubectl)) == number, timeout_seconds=120, what=f"{number} gateways and no others")
+
+    become(wanted)
+    try:
+        yield
+    finally:
+        become(usual)
+
+
+def pods(kubectl: Kubectl) -> list[str]:
+    return [pod["metadata"]["name"] for pod in kubectl.list("pods", GATEWAYS)]
 
 
 @pytest.mark.usefixtures("two_gateways")
@@ -81,3 +109,30 @@ def test_no_request_fails_while_two_gateways_are_replaced(platform: Platform, ku
         time.sleep(15)  # the last of the old ones drains
     assert seen.answers[200] > 100
     assert seen.failed == {}
+
+
+@pytest.mark.usefixtures("two_gateways")
+def test_when_a_gateways_pod_is_deleted_by_force_nothing_fails_but_what_was_in_flight_on_it(
+    platform: Platform, kubectl: Kubectl, base_url: str
+) -> None:
+    """Each person has one request in flight at most: nobody may see a second one fail."""
+    with asking(platform, base_url) as seen:
+        time.sleep(2)
+        kubectl.run("delete", "pod", pods(kubectl)[0], "--grace-period=0", "--force")
+        time.sleep(10)
+    assert seen.answers[200] > 100
+    assert max(seen.failures.values()) <= 1, seen.failed
+
+
+@pytest.mark.usefixtures("two_strict_gateways")
+async def test_a_limit_is_exact_over_two_gateways(platform: Platform, kubectl: Kubectl, base_url: str) -> None:
+    student = platform.new_student()  # who has asked once already who they are
+    headers = {"Authorization": f"Bearer {student.tokens['access_token']}"}
+    async with httpx.AsyncClient(base_url=base_url, timeout=30, headers=headers) as client:
+        answers = await asyncio.gather(*(client.get("/api/auth/me") for _ in range(2 * LIMIT)))
+    counted = Counter(answer.status_code for answer in answers)
+    assert set(counted) == {200, 429}
+    assert 0.9 * LIMIT <= counted[200] + 1 <= LIMIT
+    asked = f'"user_id":"{student.id}"'
+    carried = [kubectl.run("logs", pod, "--container=nginx", "--since=2m").count(asked) for pod in pods(kubectl)]
+    assert min(carried) > 10, "one gateway carried them all: it proves nothing"
