@@ -89,6 +89,16 @@ async def test_requests_with_one_key_ask_once(keys: ApiKeys, user_service: UserS
     assert user_service.asked == 1
 
 
+async def test_an_answer_that_came_before_the_question_was_put_is_taken(
+    keys: ApiKeys, user_service: UserService
+) -> None:
+    key = a_key()
+    user_service.hold(key)
+    late = keys.find(key)
+    assert await keys.find(key) == await late
+    assert user_service.asked == 1
+
+
 async def test_a_key_that_is_no_good_is_asked_about_once_in_a_while(keys: ApiKeys, user_service: UserService) -> None:
     key = a_key()
     for _ in range(5):

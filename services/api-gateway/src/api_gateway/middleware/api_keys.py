@@ -83,7 +83,12 @@ class ApiKeys:
             del self._refused_until[digest]
 
     async def _ask(self, key: ApiKey) -> Principal | None:
-        """Return user-service's answer. Requests with the same key wait for one and the same."""
+        """Return user-service's answer. Requests with the same key wait for one and the same.
+
+        It may have come since the request found none.
+        """
+        if (known := self.find_known(key.digest)) is not None:
+            return known
         if self._refused_until.get(key.digest, 0.0) > self._clock():
             return None
         question = self._questions.get(key.digest)
