@@ -79,7 +79,6 @@ CREATE TEMPORARY TABLE provision_password (
 DO $provision$
 DECLARE
     services CONSTANT text[] := ARRAY['user', 'course', 'notification'];
-    connections_per_role CONSTANT integer := 60;
     service text;
     owner text;
     login text;
@@ -105,7 +104,11 @@ BEGIN
 
         FOREACH login IN ARRAY ARRAY[service || '_a', service || '_b'] LOOP
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login) THEN
-                EXECUTE format('CREATE ROLE %I NOLOGIN CONNECTION LIMIT %s', login, connections_per_role);
+                EXECUTE format('CREATE ROLE %I NOLOGIN', login);
+            END IF;
+            -- The services' pools are made to fit the server. Roles of before had a limit that four pods could reach.
+            IF (SELECT rolconnlimit FROM pg_roles WHERE rolname = login) = 60 THEN
+                EXECUTE format('ALTER ROLE %I CONNECTION LIMIT -1', login);
             END IF;
             -- A direct grant: a superuser is a member of everything, pg_has_role() would not tell.
             IF NOT EXISTS (SELECT FROM pg_auth_members

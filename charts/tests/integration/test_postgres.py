@@ -115,6 +115,19 @@ async def test_a_service_owns_what_it_makes_and_cannot_touch_anothers_tables(
                 await course.execute(statement)
 
 
+async def test_a_limit_of_before_is_lifted_and_an_administrators_stays(
+    postgres_server: PostgresServer, provision: Provision
+) -> None:
+    limits = "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname IN ('course_a', 'course_b')"
+    async with connected(postgres_server.admin_url) as admin:
+        await admin.execute("ALTER ROLE course_a CONNECTION LIMIT 60; ALTER ROLE course_b CONNECTION LIMIT 50")
+        try:
+            assert provision().returncode == 0
+            assert dict(await admin.fetch(limits)) == {"course_a": -1, "course_b": 50}
+        finally:
+            await admin.execute("ALTER ROLE course_b CONNECTION LIMIT -1")
+
+
 async def test_strangers_and_the_spare_roles_cannot_come_in(
     postgres_server: PostgresServer, provision: Provision
 ) -> None:
