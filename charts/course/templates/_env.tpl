@@ -1,5 +1,6 @@
 {{- define "course.env" -}}
 {{- include "course.env.stores" . }}
+{{ include "smartcourse.env.pool" . }}
 {{ include "smartcourse.env.secret" (list . "REDIS_URL" "redis" "url") }}
 {{ include "smartcourse.env.identity" . }}
 {{ include "smartcourse.env.publicUrl" . }}

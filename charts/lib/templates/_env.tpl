@@ -33,6 +33,16 @@
   value: {{ $auth.accessTokenMinutes | quote }}
 {{- end }}
 
+{{/* The pool of a service's connections to PostgreSQL; Jobs need few, and must not run again when it changes. (root) */}}
+{{- define "smartcourse.env.pool" -}}
+{{- with .Values.global.databases.postgres.pool -}}
+- name: DATABASE_POOL_SIZE
+  value: {{ .size | quote }}
+- name: DATABASE_MAX_OVERFLOW
+  value: {{ .overflow | quote }}
+{{- end }}
+{{- end }}
+
 {{/* What every process of ours reads. (root, component, metrics port) */}}
 {{- define "smartcourse.env.process" -}}
 {{- $root := index . 0 -}}

@@ -1,5 +1,6 @@
 {{- define "notification.env" -}}
 {{- include "smartcourse.env.secret" (list . "DATABASE_URL" "notification-db" "url") }}
+{{ include "smartcourse.env.pool" . }}
 {{ include "smartcourse.env.secret" (list . "REDIS_URL" "redis" "url") }}
 {{ include "smartcourse.env.identity" . }}
 {{ include "smartcourse.env.publicUrl" . }}

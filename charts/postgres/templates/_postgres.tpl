@@ -1,5 +1,12 @@
 {{- define "postgres.container" -}}
-args: [postgres, -c, max_connections=200, -c, password_encryption=scram-sha-256]
+args:
+  - postgres
+  {{- range $name, $value := .Values.global.databases.postgres.parameters }}
+  - -c
+  - {{ printf "%s=%s" $name $value | quote }}
+  {{- end }}
+  - -c
+  - password_encryption=scram-sha-256
 env:
   {{- include "smartcourse.env.secret" (list . "POSTGRES_PASSWORD" "postgres" "password") | nindent 2 }}
   - name: POSTGRES_INITDB_ARGS

@@ -26,6 +26,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         ({"databases": {"postgres": {"mode": "sideways"}}}, "spec.databases.postgres.mode"),
         ({"databases": {"postgres": {"mode": "external"}}}, "secretName"),
         ({"databases": {"redis": {"secretName": "outside"}}}, "secretName"),
+        ({"databases": {"postgres": {"maxConnections": 500}}}, "maxConnections is for mode external only"),
         ({"databases": {"postgres": {"size": "much"}}}, "spec.databases.postgres.size"),
         ({"services": {"user": {"replicas": -1}}}, "spec.services.user.replicas"),
         ({"services": {"user": {"replicas": 0}}}, "spec.services.user.replicas"),

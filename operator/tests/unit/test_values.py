@@ -76,7 +76,8 @@ def test_external_databases_are_known_to_the_chart_by_their_secret() -> None:
     made = chart_globals(spec, postgres="h")
     assert made["secretNames"] == {"postgres": "outside", "auth": "keys"}
     expected = {"mode": "external", "secretHash": "h", "initialised": False, "logins": {}}
-    assert made["databases"]["postgres"] == expected
+    made_to_fit = {"pool": {"size": 3, "overflow": 6}, "parameters": {}}
+    assert made["databases"]["postgres"] == expected | made_to_fit
     assert "secretName" not in made["auth"]
 
 

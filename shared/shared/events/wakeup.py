@@ -11,6 +11,7 @@ from shared.events.cancellation import is_cancelled
 class Wakeup:
     """LISTEN on a channel, on one connection of its own that is opened anew when it breaks.
 
+    The operator reckons with these connections, which no pool counts: LISTENING in its `core/tuning.py`.
     Notifications can be missed while it is broken: whoever waits polls as well.
     """
 

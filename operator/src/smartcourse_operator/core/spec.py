@@ -92,6 +92,28 @@ class Database(Model):
     resources: Resources | None = Field(None, description="Compute resources of the embedded server.")
 
 
+class PostgresDatabase(Database):
+    """PostgreSQL: run by the operator, or outside and named by a Secret."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            *DATABASE_RULES,
+            (
+                "self.mode != 'embedded' || !has(self.maxConnections)",
+                "maxConnections is for mode external only: of an embedded server the memory decides",
+            ),
+        )
+    )
+
+    max_connections: int | None = Field(
+        None,
+        ge=1,
+        le=262_143,
+        description="For mode external: how many connections the server takes, or leaves to this SmartCourse; the "
+        "services' pools are made to fit. Unset means 100, PostgreSQL's own default.",
+    )
+
+
 class RedisDatabase(Database):
     """Redis: run by the operator, or outside and named by a Secret."""
 
@@ -101,8 +123,8 @@ class RedisDatabase(Database):
 class Databases(Model):
     """Where the data lives."""
 
-    postgres: Database = Field(
-        default_factory=Database, description="Users, courses and all that is joined or counted."
+    postgres: PostgresDatabase = Field(
+        default_factory=PostgresDatabase, description="Users, courses and all that is joined or counted."
     )
     mongodb: Database = Field(default_factory=Database, description="Lesson bodies and their revisions.")
     redis: RedisDatabase = Field(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
-from smartcourse_operator.core import names
+from smartcourse_operator.core import names, tuning
 from smartcourse_operator.core.fields import Model
 from smartcourse_operator.core.spec import Database, DatabaseMode, Route, RouteMode, SmartCourseSpec
 from smartcourse_operator.core.volumes import HOLDING_TRUTH
@@ -49,7 +50,11 @@ def database_values(
         }
         for store in names.DATASTORES
     }
-    found["postgres"]["logins"] = logins
+    found["postgres"] |= {
+        "logins": logins,
+        "pool": asdict(tuning.pool(spec)),
+        "parameters": tuning.parameters(spec.databases.postgres),
+    }
     return found
 
 
@@ -91,6 +96,9 @@ def chart_values(
     `logins`: by service, which of its PostgreSQL roles it uses and whether the other has a password too.
     `hold_data`: the databases' volumes are known to be initialised, and must not be so again. `restored`: what the data
     was last restored by, for then the schema is brought about anew.
+
+    Raises:
+        TooManyConnectionsError: PostgreSQL does not take the connections that the spec's pods need.
     """
     auth = {key: value for key, value in plain(spec.auth).items() if key != "secretName"}
     hashes = {part: secret_hashes.get(part, "") for part in ("auth", "email", "push", "events")}

@@ -33,6 +33,7 @@ from smartcourse_operator.core.phases import ORDER, Board
 from smartcourse_operator.core.readiness import DONE, Progress, State, failed_at, state_of, unknown_kind, waiting
 from smartcourse_operator.core.spec import SmartCourseSpec
 from smartcourse_operator.core.status import ConditionType, ObjectReference, Phase, SmartCourseStatus, Volume
+from smartcourse_operator.core.tuning import TooManyConnectionsError
 from smartcourse_operator.reconcile import reporter
 from smartcourse_operator.reconcile.applier import Applier, NameTakenError
 from smartcourse_operator.reconcile.finalizer import Finalizer
@@ -202,6 +203,8 @@ class Reconciler:
             raise StoppedError(Problem(error.reason, str(error), reader(work.name, work.spec, error.secret))) from error
         except versions.VersionError as error:
             raise StoppedError(Problem(error.reason, str(error))) from error
+        except TooManyConnectionsError as error:
+            raise StoppedError(Problem(error.reason, str(error), ConditionType.SERVICES_READY)) from error
         except (RenderError, UnexpectedObjectError) as error:
             raise StoppedError(Problem("RenderFailed", str(error), ConditionType.SERVICES_READY)) from error
 
