@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from smartcourse_operator.core import backup_jobs, restoring
+from smartcourse_operator.core import backup_jobs
 from smartcourse_operator.core.backup_jobs import Assignment, Task
 from smartcourse_operator.core.backups import Backup, Repository
 from smartcourse_operator.core.spec import SmartCourseSpec
@@ -76,22 +74,3 @@ def test_a_volume_of_backups_belongs_to_nobody_and_a_bucket_needs_none() -> None
 def test_a_repository_is_known_without_its_smart_course() -> None:
     found = backup_jobs.repository_of("academy", "here", Backup.model_validate({"encryptionSecretName": "key"}))
     assert found == Repository(claim_name="academy-backup", encryption_secret_name="key")
-
-
-def test_while_data_is_replaced_no_deployment_has_a_pod_and_no_autoscaler_brings_one_back() -> None:
-    rendered = [
-        {"kind": "Deployment", "spec": {"replicas": 3}},
-        {"kind": "HorizontalPodAutoscaler", "spec": {}},
-        {"kind": "StatefulSet", "spec": {"replicas": 1}},
-    ]
-    assert restoring.stopped(rendered) == [{"kind": "Deployment", "spec": {"replicas": 0}}, rendered[2]]
-    assert rendered[0]["spec"] == {"replicas": 3}, "renderings are kept: they must not change"
-
-
-@pytest.mark.parametrize(("component", "phase", "is_writer"), [
-    ("course", "Running", True), ("course", "Succeeded", False), ("postgres", "Running", False),
-    ("gateway", "Pending", True), ("backup", "Running", False),
-])  # fmt: skip
-def test_pods_of_services_and_their_jobs_are_what_may_write(component: str, phase: str, is_writer: bool) -> None:
-    pod = {"metadata": {"name": "p", "labels": {"app.kubernetes.io/component": component}}, "status": {"phase": phase}}
-    assert restoring.writers([pod]) == (["p"] if is_writer else [])

@@ -85,9 +85,24 @@ def test_good_scheduled_backups_beyond_those_kept_go_and_the_last_good_one_never
 def test_the_condition_says_how_the_backups_are(
     backups: list[Made], status: ConditionStatus, reason: str, text: str
 ) -> None:
-    found = backup_schedule.verdict(DAILY, backups, NOW)
+    found = backup_schedule.verdict(DAILY, backups, NOW, is_hibernated=False)
     assert (found.status, found.reason) == (status, reason)
     assert text in found.message
+
+
+@pytest.mark.parametrize(
+    ("backups", "status", "reason"),
+    [
+        ([], ConditionStatus.UNKNOWN, "Progressing"),
+        ([made("s1", 400)], ConditionStatus.TRUE, "Hibernated"),
+        ([made("s1", 40), made("s2", 9, BackupPhase.FAILED)], ConditionStatus.FALSE, "BackupFailed"),
+    ],
+)
+def test_none_is_overdue_while_the_platform_is_hibernated(
+    backups: list[Made], status: ConditionStatus, reason: str
+) -> None:
+    found = backup_schedule.verdict(DAILY, backups, NOW, is_hibernated=True)
+    assert (found.status, found.reason) == (status, reason)
 
 
 def test_the_name_of_a_scheduled_backup_is_that_of_its_moment() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from smartcourse_operator.core import conditions, readiness
+from smartcourse_operator.core import conditions, readiness, stopping
 from smartcourse_operator.core.conditions import Context, Findings, Problem
 from smartcourse_operator.core.objects import Reference
 from smartcourse_operator.core.phases import Board
@@ -120,7 +121,7 @@ def test_waiting_is_no_degradation() -> None:
 
 def test_a_problem_before_rendering_leaves_the_other_conditions_as_they_were() -> None:
     previous = conditions.conditions(Findings(board=board(), health=""), Context(2, NOW))
-    told = found(Findings(problem=Problem("SecretMissing", "gone", ConditionType.DATABASES_READY)), previous)
+    told = found(Findings(problem=Problem("SecretMissing", "gone", (ConditionType.DATABASES_READY,))), previous)
     assert told["DatabasesReady"] == ("False", "SecretMissing")
     assert told["Ready"] == ("False", "SecretMissing")
     assert told["ServicesReady"][0] == "True"
@@ -134,7 +135,9 @@ def test_a_problem_beside_a_platform_that_serves_is_told_and_hides_nothing() -> 
 
 
 def test_a_problem_of_one_group_is_told_of_that_group_alone() -> None:
-    told = found(Findings(board=board(), problem=Problem("SecretMissing", "tls", ConditionType.ROUTE_READY), health=""))
+    told = found(
+        Findings(board=board(), problem=Problem("SecretMissing", "tls", (ConditionType.ROUTE_READY,)), health="")
+    )
     assert (told["RouteReady"], told["ServicesReady"][0]) == (("False", "SecretMissing"), "True")
 
 
@@ -198,3 +201,33 @@ def test_a_volume_that_was_replaced_or_is_gone_is_missing_data() -> None:
     assert missing_data(recorded, recorded) is None
     assert "replaced" in str(missing_data(recorded, [Volume(name="data-a-postgres-0", uid="2")]))
     assert "gone" in str(missing_data(recorded, []))
+
+
+def test_what_goes_to_sleep_is_not_ready_and_nothing_is_wrong_with_it() -> None:
+    going = Findings(board=board(), problem=stopping.hibernated("a", "waits for x", is_set_up=True))
+    told = found(going)
+    assert told["Hibernated"] == ("False", "Progressing")
+    assert told["Ready"] == told["DatabasesReady"] == told["ServicesReady"] == ("False", "Hibernated")
+    assert told["Degraded"][0] == "False"
+    assert conditions.phase_of(going) is Phase.SERVICES
+    asleep = replace(going, is_asleep=True)
+    assert found(asleep)["Hibernated"] == ("True", "Hibernated")
+    assert conditions.phase_of(asleep) is Phase.HIBERNATED
+
+
+def test_of_phases_that_nothing_is_rendered_for_nothing_is_said() -> None:
+    without_jobs = Board.of(document(phase) for phase in KINDS if KINDS[phase] != "Job" and phase not in ASKED_FOR)
+    findings = Findings(board=without_jobs, problem=stopping.hibernated("a", "", is_set_up=True), is_asleep=True)
+    assert "SchemaMigrated" not in found(findings)
+    before = conditions.conditions(Findings(board=board(), health=""), Context(3, NOW, []))
+    assert found(findings, before)["SchemaMigrated"][0] == "True"
+
+
+def test_sleep_that_somebody_asked_for_is_no_warning_and_its_condition_goes_when_it_wakes() -> None:
+    awake = conditions.conditions(Findings(board=board(), health=""), Context(3, NOW, []))
+    findings = Findings(board=board(), problem=stopping.hibernated("a", "", is_set_up=True), is_asleep=True)
+    asleep = conditions.conditions(findings, Context(4, NOW, awake))
+    news = conditions.transitions(SmartCourseStatus(conditions=awake), SmartCourseStatus(conditions=asleep))
+    assert ConditionType.HIBERNATED in {one.kind for one in news}
+    assert not any(one.is_warning for one in news)
+    assert "Hibernated" not in found(Findings(board=board(), health=""), asleep)

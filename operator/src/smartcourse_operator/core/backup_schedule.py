@@ -9,7 +9,7 @@ from cronsim import CronSim, CronSimError
 
 from smartcourse_operator.core import names
 from smartcourse_operator.core.backups import Backup, BackupPhase, BackupStatus, BackupSummary
-from smartcourse_operator.core.conditions import Verdict
+from smartcourse_operator.core.conditions import HIBERNATED, Verdict
 from smartcourse_operator.core.objects import Document, labels
 from smartcourse_operator.core.readiness import PROGRESSING
 from smartcourse_operator.core.status import ConditionStatus
@@ -91,7 +91,7 @@ def newest_good(made: list[Made]) -> Made | None:
     return max(good, key=lambda one: one.status.taken_at or "", default=None)
 
 
-def verdict(backup: Backup, made: list[Made], now: datetime) -> Verdict:
+def verdict(backup: Backup, made: list[Made], now: datetime, *, is_hibernated: bool) -> Verdict:
     """Return what the condition BackedUp says."""
     good = newest_good(made)
     ended = [one for one in made if one.status.phase in (BackupPhase.COMPLETED, BackupPhase.FAILED)]
@@ -105,6 +105,12 @@ def verdict(backup: Backup, made: list[Made], now: datetime) -> Verdict:
         )
     if good is None:
         return Verdict(ConditionStatus.UNKNOWN, PROGRESSING, "No backup has been made yet.")
+    if is_hibernated:
+        message = (
+            f"The last good backup, {good.name}, is of {good.status.taken_at}; none is made while the platform is "
+            "hibernated, one that is due then is made when it wakes."
+        )
+        return Verdict(ConditionStatus.TRUE, HIBERNATED, message)
     if backup.schedule and is_overdue(backup.schedule, good, now):
         message = f"the last good backup, {good.name}, is of {good.status.taken_at}: the schedule asks for newer ones"
         return Verdict(ConditionStatus.FALSE, "BackupOverdue", message)

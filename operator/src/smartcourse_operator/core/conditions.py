@@ -17,7 +17,7 @@ GROUPS = (
     (ConditionType.ROUTE_READY, (Phase.ROUTE, Phase.FORWARD_AUTH), "RouteApplied", "The route is in place."),
     (ConditionType.MONITORING_READY, (Phase.MONITORING,), "MonitorsApplied", "The ServiceMonitors are in place."),
 )
-OPTIONAL = frozenset({ConditionType.MONITORING_READY, ConditionType.BACKED_UP})
+OPTIONAL = frozenset({ConditionType.MONITORING_READY, ConditionType.BACKED_UP, ConditionType.HIBERNATED})
 """Conditions that are there only while something of their phases is asked for."""
 
 
@@ -36,7 +36,7 @@ class Problem:
 
     reason: str
     message: str
-    affects: ConditionType | None = None
+    affects: tuple[ConditionType, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Findings:
 
     `board` is None when it was stopped by `problem` before anything was rendered; with a board, `problem` keeps the
     platform from being as its spec asks and nothing from being repaired. `health` is what the gateway answered, empty
-    when it is well, None when it was not asked.
+    when it is well, None when it was not asked. `is_asleep`: it is hibernated, and nothing runs any more.
     """
 
     board: Board | None = None
@@ -53,10 +53,12 @@ class Findings:
     health: str | None = None
     phase: Phase = Phase.SECRETS
     is_paused: bool = False
+    is_asleep: bool = False
     backed_up: Verdict | None = None
 
 
-PLANNED = frozenset({"Restoring"})
+RESTORING, HIBERNATED = "Restoring", "Hibernated"
+PLANNED = frozenset({RESTORING, HIBERNATED})
 """Reasons of problems that somebody asked for: the platform is not Ready, and nothing is wrong with it."""
 
 
@@ -78,15 +80,18 @@ def pending_verdict(state: State) -> Verdict:
 
 
 def group_verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
-    """Return the verdict on each group of phases; on those that a problem stopped before, none but for its own."""
+    """Return the verdict on each group of phases of which there is something.
+
+    On those that a problem stopped before there is none but for its own.
+    """
     problem = findings.problem
-    told = {problem.affects: verdict(False, problem.reason, problem.message)} if problem and problem.affects else {}
+    told = {kind: verdict(False, problem.reason, problem.message) for kind in problem.affects} if problem else {}
     if findings.board is None:
         return told
     return {
         kind: pending_verdict(state) if (state := findings.board.pending(phases)) else verdict(True, reason, text)
         for kind, phases, reason, text in GROUPS
-        if kind not in OPTIONAL or any(findings.board.rendered[phase] for phase in phases)
+        if any(findings.board.rendered[phase] for phase in phases)
     } | told
 
 
@@ -100,6 +105,14 @@ def ready_verdict(findings: Findings) -> Verdict:
     if findings.health:
         return verdict(False, "GatewayUnhealthy", findings.health)
     return verdict(True, "Serving", "The platform serves as its spec asks.")
+
+
+def hibernated_verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
+    problem = findings.problem
+    if problem is None or problem.reason != HIBERNATED:
+        return {}
+    reason = HIBERNATED if findings.is_asleep else PROGRESSING
+    return {ConditionType.HIBERNATED: verdict(findings.is_asleep, reason, problem.message)}
 
 
 def degraded_verdict(findings: Findings) -> Verdict:
@@ -121,6 +134,7 @@ def verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
         **({ConditionType.BACKED_UP: findings.backed_up} if findings.backed_up else {}),
         ConditionType.DEGRADED: degraded_verdict(findings),
         ConditionType.PAUSED: verdict(False, "NotPaused", "The operator keeps the platform as its spec asks."),
+        **hibernated_verdicts(findings),
     }
 
 
@@ -152,7 +166,11 @@ def stamped(kind: ConditionType, found: Verdict, previous: Condition | None, con
 def phase_of(findings: Findings) -> Phase:
     if findings.board is None:
         return findings.phase
+    if findings.is_asleep:
+        return Phase.HIBERNATED
     current = findings.board.current()
+    if current is Phase.READY and findings.problem and findings.problem.reason in PLANNED:
+        return Phase.SERVICES
     return Phase.GATEWAY if current is Phase.READY and findings.health else current
 
 
@@ -172,7 +190,8 @@ class Transition:
     @property
     def is_warning(self) -> bool:
         good = ConditionStatus.FALSE if self.kind is ConditionType.DEGRADED else ConditionStatus.TRUE
-        return self.kind in TELLING and self.condition.status is not good
+        is_bad = self.condition.status is not good and self.condition.reason not in PLANNED
+        return self.kind in TELLING and is_bad
 
 
 def transitions(before: SmartCourseStatus, after: SmartCourseStatus) -> list[Transition]:

@@ -492,3 +492,8 @@ class SmartCourseSpec(Model):
         "force once ServicesReady is true for this generation.",
     )
     paused: bool = Field(False, description="While true the operator changes nothing.")
+    hibernated: bool = Field(
+        False,
+        description="While true nothing runs, databases included; volumes, Secrets and the route are kept. Nothing is "
+        "backed up, upgraded or rotated until it is false again.",
+    )

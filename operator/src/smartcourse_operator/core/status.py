@@ -24,6 +24,7 @@ class Phase(StrEnum):
     SEED = "seed"
     MONITORING = "monitoring"
     READY = "ready"
+    HIBERNATED = "hibernated"
 
 
 class ConditionType(StrEnum):
@@ -36,6 +37,7 @@ class ConditionType(StrEnum):
     BACKED_UP = "BackedUp"
     DEGRADED = "Degraded"
     PAUSED = "Paused"
+    HIBERNATED = "Hibernated"
 
 
 class Rotated(StrEnum):
@@ -119,14 +121,17 @@ class Rotation(Model):
 class SmartCourseStatus(Model):
     """What the operator has seen and done."""
 
-    phase: Phase | None = Field(None, description="What is being brought about, `ready` when nothing is left.")
+    phase: Phase | None = Field(
+        None, description="What is being brought about, `ready` when nothing is left, `hibernated` when nothing runs."
+    )
     url: str | None = Field(None, description="Where people reach the platform.", max_length=512)
     version: str | None = Field(None, description="The release that is run.", max_length=32)
     observed_generation: int | None = Field(None, description="The generation of the spec that was last acted on.")
     conditions: list[Condition] = Field(
         default_factory=list,
         description="Ready, DatabasesReady, SchemaMigrated, ServicesReady, RouteReady, Degraded and Paused; "
-        "MonitoringReady while ServiceMonitors are asked for, BackedUp while spec.backup is set.",
+        "MonitoringReady while ServiceMonitors are asked for, BackedUp while spec.backup is set, Hibernated while "
+        "spec.hibernated is true.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     inventory: list[ObjectReference] = Field(

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Iterable
 
 from smartcourse_operator.adapters.cluster import Cluster
-from smartcourse_operator.core import names
+from smartcourse_operator.core import names, stopping
 from smartcourse_operator.core.objects import (
     BY_NAME,
+    DEPLOYMENT,
     EXTENSIONS,
+    JOB,
     MANAGED,
     POD,
     VOLUME_CLAIM,
@@ -30,6 +32,11 @@ from smartcourse_operator.core.readiness import (
 )
 
 Objects = dict[Reference, Document]
+
+
+def ours(name: str) -> str:
+    """Return the label selector of a SmartCourse's objects that passes over another program's of the same name."""
+    return f"{names.instance_selector(name)},{names.LABEL_PART_OF}={names.PART_OF}"
 
 
 class Observer:
@@ -70,8 +77,17 @@ class Observer:
         return await self._cluster.find(kind, namespace, one.name) if kind else None
 
     async def claims(self, name: str, namespace: str) -> list[Document]:
-        selector = f"{names.instance_selector(name)},{names.LABEL_PART_OF}={names.PART_OF}"
-        return await self._cluster.select(VOLUME_CLAIM, namespace, selector)
+        return await self._cluster.select(VOLUME_CLAIM, namespace, ours(name))
+
+    async def awake(self, name: str, namespace: str) -> stopping.Awake:
+        """Return what runs of a SmartCourse."""
+        selector = ours(name)
+        deployments, tasks, pods = await asyncio.gather(
+            self._cluster.select(DEPLOYMENT, namespace, selector),
+            self._cluster.select(JOB, namespace, f"{selector},{names.LABEL_TASK}"),
+            self._cluster.select(POD, namespace, selector),
+        )
+        return stopping.Awake.of(deployments, tasks, pods)
 
     async def explain(
         self, owner: Document, pending: dict[Reference, tuple[Document, State]]

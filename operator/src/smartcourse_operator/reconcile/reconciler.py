@@ -13,7 +13,7 @@ from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.adapters.gateway import PORT, PROBES_PORT, HealthProbe
 from smartcourse_operator.adapters.helm import Chart, RenderError
 from smartcourse_operator.config import Settings
-from smartcourse_operator.core import conditions, credentials, drift, names, restoring, values, versions, volumes
+from smartcourse_operator.core import conditions, credentials, drift, names, stopping, values, versions, volumes
 from smartcourse_operator.core.backups import ENDED
 from smartcourse_operator.core.conditions import Findings, Problem
 from smartcourse_operator.core.objects import (
@@ -47,6 +47,8 @@ log = structlog.get_logger()
 
 RUN_ON = ("Deployment", "StatefulSet", "Job")
 """Kinds with pods: applied after what their pods need (accounts, configuration, network policies)."""
+WITH_WORKLOADS = (Phase.DATASTORES, Phase.SERVICES, Phase.GATEWAY)
+"""The phases of what runs on and on."""
 
 
 class Outcome(StrEnum):
@@ -86,6 +88,8 @@ class Work:
     unknown: frozenset[str] = frozenset()
     claims: list[Document] = field(default_factory=list)
     restoring: str | None = None
+    awake: stopping.Awake | None = None
+    """What still runs although nothing should; None of a platform that is not hibernated."""
     backed_up: BackedUp | None = None
     kept: Kept | None = None
     has_rotated: bool = False
@@ -147,13 +151,14 @@ class Reconciler:
         findings = await self._bring_about(work)
         if work.spec.backup and not findings.is_paused:
             work.backed_up = await self._scheduler.keep(
-                work.name, work.namespace, work.spec.backup, before.backup, self._tools.now()
-            )
+                work.name, work.namespace, work.spec.backup, before.backup, self._tools.now(),
+                is_hibernated=work.spec.hibernated,
+            )  # fmt: skip
             findings = replace(findings, backed_up=work.backed_up.verdict)
         elif not work.spec.backup and before.backup:
             self._scheduler.forget(work.name, work.namespace)
         await self._reporter.report(owner, before, self._status(work, findings))
-        is_settled = findings.is_paused or conditions.ready_verdict(findings).status == "True"
+        is_settled = findings.is_paused or findings.is_asleep or conditions.ready_verdict(findings).status == "True"
         return Outcome.DONE if is_settled and not work.has_rotated else Outcome.WAITING
 
     async def _bring_about(self, work: Work) -> Findings:
@@ -168,6 +173,8 @@ class Reconciler:
             )
             return Findings(problem=stopped.problem, phase=work.before.phase or Phase.SECRETS)
         board = await self._act(work)
+        if work.awake:
+            return self._asleep(work, board, work.awake)
         if board.current() is not Phase.READY:
             await self._explain(work, board)
             return Findings(board=board, problem=work.problem)
@@ -179,6 +186,13 @@ class Reconciler:
         if work.kept and not (health or work.problem):
             work.has_rotated = await self._rotator.advance(work.owner, work.spec, work.kept)
         return Findings(board=board, problem=work.problem, health=health)
+
+    @staticmethod
+    def _asleep(work: Work, board: Board, awake: stopping.Awake) -> Findings:
+        pending = board.pending(WITH_WORKLOADS)
+        left = str(awake) or (pending.message if pending else "")
+        problem = stopping.hibernated(work.name, left, is_set_up=work.is_initialised)
+        return Findings(board=board, problem=problem, is_asleep=not left)
 
     async def _prepare(self, work: Work) -> None:
         """Look, and work out what there should be.
@@ -194,36 +208,48 @@ class Reconciler:
             await self._check_tls(work)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
-                raise StoppedError(Problem("DataMissing", missing, ConditionType.DATABASES_READY))
-            rendered = await self._render(work, work.release, kept)
-            if work.restoring:
-                rendered = restoring.stopped(rendered)
+                raise StoppedError(Problem("DataMissing", missing, (ConditionType.DATABASES_READY,)))
+            rendered = await self._stopped(work, await self._render(work, work.release, kept))
             work.board = Board.of(adopt(rendered, work.owner))
         except credentials.SecretError as error:
-            raise StoppedError(Problem(error.reason, str(error), reader(work.name, work.spec, error.secret))) from error
+            raise StoppedError(
+                Problem(error.reason, str(error), (reader(work.name, work.spec, error.secret),))
+            ) from error
         except versions.VersionError as error:
             raise StoppedError(Problem(error.reason, str(error))) from error
         except TooManyConnectionsError as error:
-            raise StoppedError(Problem(error.reason, str(error), ConditionType.SERVICES_READY)) from error
+            raise StoppedError(Problem(error.reason, str(error), (ConditionType.SERVICES_READY,))) from error
         except (RenderError, UnexpectedObjectError) as error:
-            raise StoppedError(Problem("RenderFailed", str(error), ConditionType.SERVICES_READY)) from error
+            raise StoppedError(Problem("RenderFailed", str(error), (ConditionType.SERVICES_READY,))) from error
 
     async def _note_restore(self, work: Work) -> None:
         """See whether the data is being replaced: for as long as whoever does that is there."""
         name = work.before.restoring
         found = await self._cluster.find(RESTORE, work.namespace, name) if name else None
         if name and found and (found.get("status") or {}).get("phase") not in ENDED:
-            work.restoring, work.problem = name, restoring.problem(name)
+            work.restoring, work.problem = name, stopping.restoring(name)
+
+    async def _stopped(self, work: Work, rendered: list[Document]) -> list[Document]:
+        """Return what there is to be of it now: a restore that is at work needs the databases, and is let end."""
+        if work.restoring:
+            return stopping.without_services(rendered)
+        if not work.spec.hibernated:
+            return rendered
+        work.awake = await self._observer.awake(work.name, work.namespace)
+        return stopping.asleep(rendered, work.awake)
 
     def _choose(self, work: Work) -> versions.Release:
         """Return the release to run: where the one asked for can't be, the one that runs is kept, and it is told.
+
+        While it is hibernated it is not upgraded either.
 
         Raises:
             VersionError: there is none to keep.
         """
         current = work.before.version
+        wanted = None if current and work.spec.hibernated else work.spec.version
         try:
-            return self._tools.releases.choose(wanted=work.spec.version, current=current)
+            return self._tools.releases.choose(wanted=wanted, current=current)
         except versions.VersionError as error:
             if current is None:
                 raise
@@ -235,7 +261,7 @@ class Reconciler:
         try:
             await self._keeper.check_tls(work.namespace, work.spec)
         except credentials.SecretError as error:
-            work.problem = work.problem or Problem(error.reason, str(error), ConditionType.ROUTE_READY)
+            work.problem = work.problem or Problem(error.reason, str(error), (ConditionType.ROUTE_READY,))
 
     async def _render(self, work: Work, release: versions.Release, kept: Kept) -> list[Document]:
         settings = self._tools.settings
@@ -260,9 +286,11 @@ class Reconciler:
         mentioned = {Reference(entry.kind, entry.name) for entry in work.before.inventory}
         work.live = await self._observer.children(work.owner, mentioned | board.references())
         work.unknown = await self._observer.unknown(board.references())
-        await self._prune(work, board, Phase.FORWARD_AUTH)  # before the gateway stops answering there
+        # Before the gateway stops answering there; and of what goes to sleep, Jobs that run and autoscalers go first.
+        await self._prune(work, board, None if work.awake else Phase.FORWARD_AUTH)
         for phase in ORDER:
-            documents = [d for d in board.rendered[phase] if board.may_begin(phase) or self._is_in_place(work, d)]
+            may_begin = board.may_begin(phase) or work.awake is not None  # what is stopped waits for nothing
+            documents = [d for d in board.rendered[phase] if may_begin or self._is_in_place(work, d)]
             for has_pods in (False, True):
                 group = [document for document in documents if (document["kind"] in RUN_ON) is has_pods]
                 states = await together(self._ensure(work, document) for document in group)
@@ -278,6 +306,8 @@ class Reconciler:
         one = reference(rendered)
         if live := work.live.get(one):
             return drift.is_current(rendered, live)
+        if one.kind == JOB.kind and one.name in work.before.completed_jobs:
+            return True
         return any((entry.kind, entry.name) == (one.kind, one.name) for entry in work.before.inventory)
 
     async def _ensure(self, work: Work, rendered: Document) -> State:
@@ -353,9 +383,7 @@ class Reconciler:
             url=values.public_address(work.spec.route, self._tools.settings.public_url),
             version=work.release.version if work.release else None,
             inventory=self._inventory(work),
-            completed_jobs=sorted(
-                one.name for one, state in board.states.items() if one.kind == JOB.kind and state is DONE
-            ),
+            completed_jobs=self._completed_jobs(work, board),
             restored=work.before.restored,
             volumes=work.before.volumes or self._volumes_with_data(work, board),
             rotations=self._rotator.told(work.owner, work.spec, work.kept) if work.kept else [],
@@ -368,5 +396,12 @@ class Reconciler:
         return [ObjectReference(kind=one.kind, name=one.name) for one in owned]
 
     @staticmethod
+    def _completed_jobs(work: Work, board: Board) -> list[str]:
+        if work.awake:  # no Job is rendered; those that are done need not be run when it wakes
+            return work.before.completed_jobs
+        return sorted(one.name for one, state in board.states.items() if one.kind == JOB.kind and state is DONE)
+
+    @staticmethod
     def _volumes_with_data(work: Work, board: Board) -> list[Volume]:
-        return volumes.volumes_of_truth(work.claims) if board.is_done(Phase.MIGRATIONS) else []
+        is_migrated = board.is_done(Phase.MIGRATIONS) and not work.awake
+        return volumes.volumes_of_truth(work.claims) if is_migrated else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartcourse_operator.core import names, restoring, versions
+from smartcourse_operator.core import names, stopping, versions
 from smartcourse_operator.core.backup_jobs import Task
 from smartcourse_operator.core.backups import (
     BackupPhase,
@@ -125,12 +125,14 @@ class RestoreReconciler:
         if course.status.restoring != name:
             if course.status.restoring:
                 raise WaitingError(f"SmartCourseRestore {course.status.restoring} is at work on {course.name}")
+            if hindrance := course.hindrance():
+                raise WaitingError(hindrance)
             await self._mark(course, {"restoring": name})
             return before
         selector = names.instance_selector(course.name)
         deployments = await self._cluster.select(DEPLOYMENT, namespace, selector)
-        running = [one["metadata"]["name"] for one in deployments if one["spec"].get("replicas", 1)]
-        if running := running or restoring.writers(await self._cluster.select(POD, namespace, selector)):
+        running = stopping.with_pods(deployments)
+        if running := running or stopping.writers(await self._cluster.select(POD, namespace, selector)):
             return before.model_copy(update={"message": f"waits for {', '.join(running[:5])} to stop"})
         await self._run(Task.RESTORE, document, course, await self._source(document, wanted))
         return before.model_copy(update={"phase": RestorePhase.RESTORING, "message": "the data is being replaced"})

@@ -40,17 +40,21 @@ class BackupScheduler:
         return [one for one in found if one["spec"]["smartCourse"] == name]
 
     async def keep(
-        self, name: str, namespace: str, backup: Backup, before: BackupSummary | None, now: datetime
-    ) -> BackedUp:
-        """Make the backup that is due, remove those that are not kept, and return what there is to tell."""
+        self, name: str, namespace: str, backup: Backup, before: BackupSummary | None, now: datetime, *,
+        is_hibernated: bool,
+    ) -> BackedUp:  # fmt: skip
+        """Make the backup that is due, remove those that are not kept, and return what there is to tell.
+
+        Of a platform that is hibernated none is made; it stays due.
+        """
         made = [Made.of(one) for one in await self.backups_of(name, namespace)]
         # The schedule begins now: nothing was missed before it was there.
         summary = before or BackupSummary(scheduled_until=timestamp(now))
         try:
-            if moment := backup_schedule.due(backup, summary, made, now):
+            if not is_hibernated and (moment := backup_schedule.due(backup, summary, made, now)):
                 await self._make(name, namespace, moment)
                 summary = summary.model_copy(update={"scheduled_until": timestamp(moment)})
-            found = backup_schedule.verdict(backup, made, now)
+            found = backup_schedule.verdict(backup, made, now, is_hibernated=is_hibernated)
         except ScheduleError as error:
             found = Verdict(ConditionStatus.FALSE, "ScheduleInvalid", str(error))
         for old in backup_schedule.expired(backup, made):

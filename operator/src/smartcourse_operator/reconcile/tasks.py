@@ -18,7 +18,7 @@ from smartcourse_operator.core.fields import changes, timestamp
 from smartcourse_operator.core.objects import JOB, POD, SMART_COURSE, Document, Kind, is_owned
 from smartcourse_operator.core.readiness import Progress, pods_of, state_of, trouble_of
 from smartcourse_operator.core.spec import SmartCourseSpec
-from smartcourse_operator.core.status import SmartCourseStatus
+from smartcourse_operator.core.status import ConditionStatus, ConditionType, SmartCourseStatus
 from smartcourse_operator.reconcile import reporter
 from smartcourse_operator.reconcile.reconciler import Outcome, Tools
 
@@ -47,8 +47,13 @@ class Course:
             return f"SmartCourse {self.name} is being deleted"
         if self.spec.paused:
             return f"SmartCourse {self.name} is paused"
+        if self.spec.hibernated:
+            return f"SmartCourse {self.name} is hibernated: `kubectl smartcourse wake {self.name}` wakes it"
         if not (self.status.version and (self.status.volumes or self.status.completed_jobs)):
             return f"the schema of SmartCourse {self.name} is not there yet"
+        databases = self.status.condition(ConditionType.DATABASES_READY)
+        if databases and databases.status is not ConditionStatus.TRUE:
+            return f"the databases of SmartCourse {self.name} do not serve: {databases.message}"
         return None
 
 
