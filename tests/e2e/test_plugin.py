@@ -134,6 +134,30 @@ def test_what_is_paused_says_so_and_is_ready_again_when_resumed(
         assert f"{NAME} is Ready" in plugin("resume").stderr
 
 
+@pytest.mark.core
+def test_what_hibernates_runs_nothing_and_has_its_data_when_it_wakes(
+    platform: Platform, kubectl: Kubectl, plugin: Plugin
+) -> None:
+    instance = f"app.kubernetes.io/instance={NAME}"
+
+    def volumes() -> set[str]:
+        return {claim["metadata"]["uid"] for claim in kubectl.list("persistentvolumeclaims", instance)}
+
+    courses, before = platform.client.get("/api/courses").json()["total"], volumes()
+    try:
+        assert f"{NAME} is hibernated" in plugin("hibernate").stderr
+        assert plugin("status", code=1).stdout.startswith(f"{NAME}  Hibernated")
+        pods = kubectl.list("pods", instance)
+        assert [pod for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")] == []
+        assert before
+        assert volumes() == before
+    finally:
+        plugin("wake", "--no-wait")
+        kubectl.wait_ready(NAME)
+    eventually(lambda: platform.client.get("/health").status_code == 200, timeout_seconds=60, what="health to be 200")
+    assert platform.client.get("/api/courses").json()["total"] == courses
+
+
 def test_a_restarted_component_has_new_pods(platform: Platform, kubectl: Kubectl, plugin: Plugin) -> None:
     def pods() -> set[str]:
         selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/name=notification"

@@ -9,8 +9,9 @@ import click
 from smartcourse_kubectl.commands.access import admin_password, open_url
 from smartcourse_kubectl.commands.backup import backup, restore
 from smartcourse_kubectl.commands.bundle import support_bundle
-from smartcourse_kubectl.commands.lifecycle import pause, restart, resume
+from smartcourse_kubectl.commands.lifecycle import hibernate, pause, restart, resume, wake
 from smartcourse_kubectl.commands.logs import logs
+from smartcourse_kubectl.commands.rotate import rotate
 from smartcourse_kubectl.commands.status import status
 from smartcourse_kubectl.commands.upgrade import upgrade
 from smartcourse_kubectl.errors import Exit, PluginError
@@ -51,7 +52,10 @@ for command in (
     admin_password,
     pause,
     resume,
+    hibernate,
+    wake,
     restart,
+    rotate,
     upgrade,
     backup,
     restore,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .conftest import Plugin, World
+from .conftest import SINCE, Plugin, World
 
 
 def test_a_ready_one_is_shown_with_its_pods_and_exits_zero(world: World, plugin: Plugin) -> None:
@@ -43,6 +43,19 @@ def test_json_is_for_programs(world: World, plugin: Plugin) -> None:
     assert one["conditions"][0]["since"] == "2026-01-02T03:04:05Z"
     assert one["pods"][0]["images"] == ["gateway-service:1.0.0"]
     assert [item["name"] for item in json.loads(plugin("status", "-o", "json").out)["items"]] == ["academy"]
+
+
+def test_what_hibernates_and_what_is_rotated_is_shown(world: World, plugin: Plugin) -> None:
+    world.smart_course(ready=False, spec={"hibernated": True})
+    rotated = {"secret": "jwt", "phase": "retained", "message": "tokens of the old one live", "startedAt": SINCE}
+    world.patch_status("academy", {"phase": "hibernated", "rotations": [rotated]})
+    done = plugin("status", "academy")
+    assert done.code == 1
+    assert done.out.startswith("academy  Hibernated")
+    for shown in ("Rotations", "jwt", "retained", "tokens of the old one live"):
+        assert shown in done.out
+    told = json.loads(plugin("status", "academy", "-o", "json").out)
+    assert (told["hibernated"], told["rotations"][0]["started"]) == (True, SINCE)
 
 
 def test_several_are_a_table_and_each_has_to_be_ready(world: World, plugin: Plugin) -> None:

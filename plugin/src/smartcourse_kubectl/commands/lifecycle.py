@@ -1,4 +1,4 @@
-"""`pause`, `resume` and `restart`."""
+"""`pause` and `resume`, `hibernate` and `wake`, `restart`."""
 
 from __future__ import annotations
 
@@ -40,6 +40,20 @@ def change(session: Session, document: Document, spec: Document, told: str) -> t
     is_changed = after["metadata"]["generation"] != metadata["generation"]
     session.err.print(f"{name}: {told}" + ("" if is_changed else " (it was so already)"), markup=False, soft_wrap=True)
     return namespace, name
+
+
+def kept(cluster: Cluster, name: str | None) -> Document:
+    """Return the SmartCourse, which the operator is to keep.
+
+    Raises:
+        PluginError: it is paused, so that nothing would come of what is asked for.
+    """
+    document = resolve(cluster, name)
+    if (document.get("spec") or {}).get("paused"):
+        name = document["metadata"]["name"]
+        raise PluginError(f"{name} is paused: the operator changes nothing of it.",
+                          remedy=f"`kubectl smartcourse resume {name}` has it kept again.", code=Exit.NO)  # fmt: skip
+    return document
 
 
 def until(
@@ -90,6 +104,35 @@ def resume(session: Session, name: str | None, *, waits: bool, timeout_seconds: 
     if waits:
         probe = until(session.cluster, namespace, name, text=f"{name} is Ready",
                       done=lambda shown: shown.is_ready and not is_true(shown, ConditionType.PAUSED))  # fmt: skip
+        wait(session.err, probe, what=f"{name} to be Ready", timeout_seconds=timeout_seconds)
+
+
+@click.command(short_help="Stop all that runs, and keep the data.")
+@name_argument
+@wait_option
+@timeout_option(READY_SECONDS)
+@with_session
+def hibernate(session: Session, name: str | None, *, waits: bool, timeout_seconds: int) -> None:
+    """Stop all that runs of a SmartCourse, databases included. Volumes, Secrets and the route are kept for `wake`."""
+    document = kept(session.cluster, name)
+    namespace, name = change(session, document, {"hibernated": True}, "spec.hibernated is true")
+    if waits:
+        probe = until(session.cluster, namespace, name, done=lambda shown: shown.is_hibernated,
+                      text=f"{name} is hibernated; `kubectl smartcourse wake {name}` wakes it")  # fmt: skip
+        wait(session.err, probe, what=f"{name} to be hibernated", timeout_seconds=timeout_seconds)
+
+
+@click.command(short_help="Start what hibernates again.")
+@name_argument
+@wait_option
+@timeout_option(READY_SECONDS)
+@with_session
+def wake(session: Session, name: str | None, *, waits: bool, timeout_seconds: int) -> None:
+    """Start a SmartCourse that hibernates again, and wait until it is Ready."""
+    document = kept(session.cluster, name)
+    namespace, name = change(session, document, {"hibernated": False}, "spec.hibernated is false")
+    if waits:
+        probe = until_ready(session.cluster, namespace, name)
         wait(session.err, probe, what=f"{name} to be Ready", timeout_seconds=timeout_seconds)
 
 

@@ -11,9 +11,9 @@ from smartcourse_operator.core import names
 from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.objects import Document, labels
 from smartcourse_operator.core.readiness import trouble_of
-from smartcourse_operator.core.status import ConditionType, KnownRelease
+from smartcourse_operator.core.status import ConditionType, KnownRelease, Phase
 
-GOOD_WHEN_FALSE = frozenset({ConditionType.DEGRADED, ConditionType.PAUSED})
+GOOD_WHEN_FALSE = frozenset({ConditionType.DEGRADED, ConditionType.PAUSED, ConditionType.HIBERNATED})
 
 
 def time_of(text: str | None) -> datetime | None:
@@ -105,6 +105,23 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """The last rotation of a secret, or the one under way; `request` is the text that asked for it."""
+
+    secret: str
+    phase: str
+    message: str
+    request: str
+    started: datetime | None
+    completed: datetime | None
+
+    @classmethod
+    def of(cls, document: Document) -> Rotation:
+        return cls(document["secret"], document["phase"], document.get("message") or "", document.get("request") or "",
+                   time_of(document.get("startedAt")), time_of(document.get("completedAt")))  # fmt: skip
+
+
+@dataclass(frozen=True)
 class View:
     """All that is shown of a SmartCourse. Without pods and volumes it is what the resource itself says."""
 
@@ -126,9 +143,13 @@ class View:
     conditions: tuple[Condition, ...]
     pods: tuple[Pod, ...] = field(default=())
     volumes: tuple[Volume, ...] = field(default=())
+    rotations: tuple[Rotation, ...] = field(default=())
 
     def condition(self, kind: str) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def rotation(self, secret: str) -> Rotation | None:
+        return next((rotation for rotation in self.rotations if rotation.secret == secret), None)
 
     @property
     def newest_version(self) -> str:
@@ -142,6 +163,11 @@ class View:
     @property
     def is_paused(self) -> bool:
         return bool(self.spec.get("paused"))
+
+    @property
+    def is_hibernated(self) -> bool:
+        """Whether nothing runs any more, as its spec asks."""
+        return self.is_current and self.phase == Phase.HIBERNATED
 
     @property
     def is_ready(self) -> bool:
@@ -186,6 +212,7 @@ def view(document: Document, pods: Iterable[Document] = (), claims: Iterable[Doc
         conditions=tuple(map(Condition.of, status.get("conditions") or ())),
         pods=tuple(sorted(shown, key=lambda pod: (rank(pod.component), pod.name))),
         volumes=tuple(sorted(map(Volume.of, claims), key=lambda volume: volume.name)),
+        rotations=tuple(map(Rotation.of, status.get("rotations") or ())),
     )
 
 
@@ -207,6 +234,7 @@ def to_json(shown: View) -> dict[str, Any]:
         "phase": shown.phase,
         "waitsFor": shown.waits_for,
         "paused": shown.is_paused,
+        "hibernated": shown.is_hibernated,
         "url": shown.url,
         "version": {"running": shown.version, "wanted": shown.wanted_version, "newest": shown.newest_version},
         "lastBackup": {"name": shown.last_backup, "at": written(shown.last_backup_at)} if shown.last_backup else None,
@@ -225,5 +253,10 @@ def to_json(shown: View) -> dict[str, Any]:
             {"name": one.name, "component": one.component, "phase": one.phase, "size": one.size,
              "storageClass": one.storage_class}
             for one in shown.volumes
+        ],
+        "rotations": [
+            {"secret": one.secret, "phase": one.phase, "message": one.message, "request": one.request,
+             "started": written(one.started), "completed": written(one.completed)}
+            for one in shown.rotations
         ],
     }  # fmt: skip

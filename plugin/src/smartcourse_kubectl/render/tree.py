@@ -11,9 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from smartcourse_kubectl.core.ages import age
-from smartcourse_kubectl.core.view import Condition, Pod, View, Volume
+from smartcourse_kubectl.core.view import Condition, Pod, Rotation, View, Volume
 from smartcourse_operator.core.phases import ESSENTIAL
-from smartcourse_operator.core.status import ConditionType, Phase
+from smartcourse_operator.core.status import ConditionType, Phase, RotationPhase
 
 GOOD, BAD, BUSY = ("✓", "green"), ("✗", "red"), ("…", "yellow")
 PROGRESS = (Phase.SECRETS, *(phase for phase in ESSENTIAL if phase is not Phase.FORWARD_AUTH))
@@ -29,6 +29,8 @@ def state_of(view: View) -> tuple[str, str]:
     """Return one word for the whole, and its colour."""
     if view.is_paused:
         return "Paused", "yellow"
+    if view.is_hibernated:
+        return "Hibernated", "yellow"
     if view.is_ready:
         return "Ready", "green"
     degraded = view.condition(ConditionType.DEGRADED)
@@ -99,6 +101,13 @@ def volume_row(volume: Volume) -> tuple[RenderableType, ...]:
     return sign, Text(volume.name), Text(volume.size), Text(volume.phase), Text(volume.storage_class, style="dim")
 
 
+def rotation_row(rotation: Rotation, now: datetime) -> tuple[RenderableType, ...]:
+    is_done = rotation.phase in (RotationPhase.RETAINED, RotationPhase.COMPLETED)
+    sign = GOOD if is_done else BAD if rotation.phase == RotationPhase.REFUSED else BUSY
+    since = Text(age(rotation.completed or rotation.started, now), style="dim", justify="right")
+    return mark(sign), Text(rotation.secret), Text(rotation.phase), since, Text(rotation.message)
+
+
 def version(view: View) -> Text:
     line = Text(view.version or "none yet")
     if view.wanted_version and view.wanted_version != view.version:
@@ -144,4 +153,6 @@ def tree(view: View, now: datetime) -> Tree:
     branch(made, "Pods", pods(view, now))
     if view.volumes:
         branch(made, "Volumes", grid(map(volume_row, view.volumes)))
+    if view.rotations:
+        branch(made, "Rotations", grid((rotation_row(one, now) for one in view.rotations), ratio_last=True))
     return made
