@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from smartcourse_operator import handlers, health, logs
+from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import Cluster, NotLeadingError, connect
 from smartcourse_operator.adapters.gateway import HealthProbe, probe_gateway
 from smartcourse_operator.adapters.helm import Chart
@@ -43,6 +44,7 @@ class Operator:
         self._queues = Queues.empty(settings.settle_seconds)
         self._leadership = Leadership(settings)
         self._is_started = False
+        metrics.watch(self._queues)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stand by, lead, reconcile; until `stop` is set.

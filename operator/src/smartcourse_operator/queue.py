@@ -147,6 +147,10 @@ class Queues:
     def empty(cls, settle_seconds: float) -> Queues:
         return cls(*(WorkQueue(settle_seconds) for _ in range(3)))
 
+    def depth(self) -> int:
+        """Return how many keys are due and wait for a worker."""
+        return sum(queue.depth() for queue in (self.courses, self.backups, self.restores))
+
     def stalled_seconds(self) -> float:
         """Return how long the key that is worst off in any of them has waited past its time, or been worked on."""
         return max(queue.stalled_seconds() for queue in (self.courses, self.backups, self.restores))

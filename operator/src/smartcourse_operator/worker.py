@@ -30,7 +30,6 @@ async def work(queue: WorkQueue, reconciler: Reconciles, settings: Settings) -> 
     """
     while True:
         key = await queue.get()
-        metrics.QUEUE_DEPTH.set(queue.depth())
         namespace, name = key
         with logs.one_trace():
             try:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from smartcourse_operator.queue import Queues
+
 RECONCILES = Counter(
     "smartcourse_operator_reconciles_total", "Reconciles that ended, by outcome (done, waiting, error).", ["outcome"]
 )
@@ -27,7 +29,11 @@ API_REQUESTS = Counter(
     "Requests to the Kubernetes API, by method and status.",
     ["method", "status"],
 )
-QUEUE_DEPTH = Gauge("smartcourse_operator_queue_depth", "SmartCourses that wait to be reconciled now.")
+QUEUE_DEPTH = Gauge("smartcourse_operator_queue_depth", "Resources that are due and wait for a worker.")
+STALLED_SECONDS = Gauge(
+    "smartcourse_operator_stalled_seconds",
+    "How long the resource that is worst off has waited past its time, or been worked on.",
+)
 LEADING = Gauge("smartcourse_operator_is_leader", "1 while this process leads.")
 CONDITION = Gauge(
     "smartcourse_condition", "1 while a condition of a SmartCourse is True.", ["namespace", "name", "type"]
@@ -41,6 +47,12 @@ BACKUP_FAILING = Gauge(
     "smartcourse_backup_failing", "1 while a SmartCourse's last backup failed or is overdue.", ["namespace", "name"]
 )
 OF_BACKUPS = (BACKUP_TAKEN, BACKUP_FAILING)
+
+
+def watch(queues: Queues) -> None:
+    """Tell of these queues whenever Prometheus asks."""
+    QUEUE_DEPTH.set_function(queues.depth)
+    STALLED_SECONDS.set_function(queues.stalled_seconds)
 
 
 def forget(gauges: Iterable[Gauge], namespace: str, name: str) -> None:
