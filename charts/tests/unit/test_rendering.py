@@ -141,6 +141,21 @@ def test_the_route_is_an_ingress_or_an_httproute_for_the_host_that_is_set(render
     assert route["spec"]["hostnames"] == ["academy.example"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "annotation"),
+    [("Issuer", "cert-manager.io/issuer"), ("ClusterIssuer", "cert-manager.io/cluster-issuer")],
+)
+@pytest.mark.parametrize("values", ["production", "forward-auth"])
+def test_one_ingress_asks_cert_manager_for_the_certificate(
+    render: Render, values: str, kind: str, annotation: str
+) -> None:
+    asked = [f"route.tls.issuer.kind={kind}", "route.tls.issuer.name=letsencrypt"]
+    made = {each["metadata"]["name"]: each for each in render(values, *asked) if each["kind"] == "Ingress"}
+    asking = [name for name, each in made.items() if annotation in each["metadata"].get("annotations", {})]
+    assert asking == ["academy-gateway"]
+    assert made["academy-gateway"]["metadata"]["annotations"][annotation] == "letsencrypt"
+
+
 def test_traefik_carries_what_services_answer_and_the_gateway_the_rest(render: Render) -> None:
     objects = {(each["kind"], each["metadata"]["name"]): each for each in render("forward-auth")}
     services, rest = objects["Ingress", "academy-gateway-services"], objects["Ingress", "academy-gateway"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
+
+import pytest
 
 from smartcourse_operator.core.names import instance_selector
 from smartcourse_operator.core.objects import CONFIG_MAP, DEPLOYMENT, JOB, POD, SECRET, STATEFUL_SET, Document
@@ -173,21 +176,28 @@ async def test_a_missing_secret_of_the_services_does_not_blame_the_databases(
     assert {"name": "KAFKA_CA_FILE", "value": "/etc/smartcourse/kafka/ca.crt"} in container["env"]
 
 
+@pytest.mark.parametrize(
+    ("issuer", "reason", "words"),
+    [
+        ({}, "SecretMissing", "the Secret certificate with the key tls.crt"),
+        ({"issuer": {"name": "ours"}}, "CertificateAwaited", "cert-manager's Issuer ours has not issued"),
+    ],
+)
 async def test_a_missing_certificate_is_told_of_the_route_alone_and_its_creation_is_noticed(
-    platform: Platform, operator: Runner
+    platform: Platform, operator: Runner, issuer: dict[str, Any], reason: str, words: str
 ) -> None:
-    await platform.create(route={"host": "academy.example", "tls": {"secretName": "certificate"}})
+    await platform.create(route={"host": "academy.example", "tls": {"secretName": "certificate", **issuer}})
 
     async def told() -> bool:
         found = await platform.condition("RouteReady")
-        return found.get("reason") == "SecretMissing" and "certificate" in found["message"]
+        return found.get("reason") == reason and words in found["message"]
 
     async def serves() -> bool:
         return (await platform.condition("ServicesReady")).get("status") == "True"
 
     await eventually(told, what="RouteReady to name the Secret")
     await eventually(serves, what="the services to be brought about all the same")
-    assert (await platform.condition())["reason"] == "SecretMissing"
+    assert (await platform.condition())["reason"] == reason
     await create_secret(platform, "certificate", **{"tls.crt": "a certificate", "tls.key": "its key"})
     await platform.until_ready()
 

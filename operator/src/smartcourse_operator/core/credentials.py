@@ -49,6 +49,19 @@ class SecretMissingError(SecretError):
         super().__init__(secret, f"the Secret {secret} with the key {key} is needed and was not found; create it")
 
 
+class CertificateAwaitedError(SecretError):
+    """A certificate that was asked for has not been issued yet."""
+
+    reason = "CertificateAwaited"
+
+    def __init__(self, secret: str, issuer: str) -> None:
+        super().__init__(
+            secret,
+            f"cert-manager's {issuer} has not issued the certificate for the Secret {secret} yet; `kubectl describe "
+            f"certificate {secret}` says why, and where there is no such Certificate cert-manager is not installed",
+        )
+
+
 class SecretLostError(SecretError):
     """A generated value is gone with which something was initialised that is still there."""
 

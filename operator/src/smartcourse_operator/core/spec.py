@@ -36,6 +36,11 @@ class RouteKind(StrEnum):
     HTTP_ROUTE = "HTTPRoute"
 
 
+class IssuerKind(StrEnum):
+    ISSUER = "Issuer"
+    CLUSTER_ISSUER = "ClusterIssuer"
+
+
 class RouteMode(StrEnum):
     GATEWAY = "gateway"
     FORWARD_AUTH = "forwardAuth"
@@ -186,10 +191,22 @@ class Services(Model):
     gateway: Gateway = Field(default_factory=Gateway, description="The only way in: verifies tokens and limits rates.")
 
 
+class IssuerRef(Model):
+    """Who signs the certificate, of cert-manager's."""
+
+    kind: IssuerKind = Field(IssuerKind.ISSUER, description="Issuer: in this namespace. ClusterIssuer: for all.")
+    name: SecretName = Field(description="Name of the Issuer or ClusterIssuer.")
+
+
 class RouteTls(Model):
     """TLS at the ingress controller."""
 
     secret_name: SecretName = Field(description="A Secret of type kubernetes.io/tls in this namespace.")
+    issuer: IssuerRef | None = Field(
+        None,
+        description="cert-manager, which the cluster has to have, then gets the certificate from here, writes the "
+        "Secret and renews it. Unset means that somebody else makes the Secret.",
+    )
 
 
 class ParentRef(Model):

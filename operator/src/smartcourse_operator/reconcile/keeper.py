@@ -86,9 +86,18 @@ class SecretKeeper:
 
         Raises:
             SecretMissingError: it is not there, or not whole.
+            CertificateAwaitedError: the same, and cert-manager is to make it.
         """
-        if spec.route.tls:
-            await self._read(namespace, spec.route.tls.secret_name, *TLS_KEYS)
+        tls = spec.route.tls
+        if tls is None:
+            return
+        try:
+            await self._read(namespace, tls.secret_name, *TLS_KEYS)
+        except credentials.SecretMissingError as error:
+            if tls.issuer is None:
+                raise
+            issuer = f"{tls.issuer.kind} {tls.issuer.name}"
+            raise credentials.CertificateAwaitedError(tls.secret_name, issuer) from error
 
     async def _outside(self, name: str, namespace: str, spec: SmartCourseSpec) -> dict[str, credentials.Contents]:
         """Return what is read of the Secrets that people made, by the chart's key."""
