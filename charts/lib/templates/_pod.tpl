@@ -71,12 +71,11 @@ command: {{ toJson $words }}
 {{- end }}
 {{- end }}
 
-{{/* Spread over nodes where there are several; never a reason not to run. (root, component) */}}
+{{/* (root, component, {topologyKey, whenUnsatisfiable}) */}}
 {{- define "smartcourse.pod.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
+    {{- toYaml (index . 2) | nindent 4 }}
     labelSelector:
       matchLabels:
         {{- include "smartcourse.selectorLabels" . | nindent 8 }}

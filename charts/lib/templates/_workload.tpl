@@ -39,7 +39,7 @@ spec:
         {{- end }}
     spec:
       {{- .pod | nindent 6 }}
-      {{- include "smartcourse.pod.spread" (list $root .component) | nindent 6 }}
+      {{- include "smartcourse.pod.spread" (list $root .component .values.spread) | nindent 6 }}
 {{- end }}
 
 {{/* Annotations that change when a Secret's content does, so that the pods that read it are replaced. (root, datastore, ...) */}}
@@ -175,14 +175,14 @@ metadata:
 automountServiceAccountToken: false
 {{- end }}
 
-{{/* (root, component, phase): a drain takes one pod at a time; a single pod may be taken, or no node could be drained. */}}
+{{/* A drain takes so many pods at a time; a single pod may be taken, or no node could be drained. (root, component, phase, number) */}}
 {{- define "smartcourse.podDisruptionBudget" -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
-  {{- include "smartcourse.metadata" . | nindent 2 }}
+  {{- include "smartcourse.metadata" (list (index . 0) (index . 1) (index . 2)) | nindent 2 }}
 spec:
-  maxUnavailable: 1
+  maxUnavailable: {{ index . 3 }}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

@@ -128,6 +128,26 @@ def test_volumes_outlive_their_stateful_set_and_name_no_version(render: Render) 
     assert (spec["storageClassName"], spec["resources"]["requests"]["storage"]) == ("fast", "20Gi")
 
 
+@pytest.mark.parametrize("component", ["user", "course", "notification", "gateway"])
+def test_disruption_spread_and_annotations_of_the_pods_are_ones_own_to_choose(render: Render, component: str) -> None:
+    chosen = {
+        "podDisruptionBudget.maxUnavailable": "25%",
+        "spread.topologyKey": "topology.kubernetes.io/zone",
+        "spread.whenUnsatisfiable": "DoNotSchedule",
+        "podAnnotations.team": "learning",
+    }
+    objects = render("minimal", *(f"{component}.{key}={value}" for key, value in chosen.items()))
+    made = {(each["kind"], each["metadata"]["name"]): each for each in objects}
+    others = {name for kind, name in made if kind == "PodDisruptionBudget"} - {f"academy-{component}"}
+    assert made["PodDisruptionBudget", f"academy-{component}"]["spec"]["maxUnavailable"] == "25%"
+    assert {made["PodDisruptionBudget", name]["spec"]["maxUnavailable"] for name in others} == {1}
+    template = made["Deployment", f"academy-{component}"]["spec"]["template"]
+    [spread] = template["spec"]["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "DoNotSchedule")
+    assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/name"] == component
+    assert template["metadata"]["annotations"]["team"] == "learning"
+
+
 def test_the_route_is_an_ingress_or_an_httproute_for_the_host_that_is_set(render: Render) -> None:
     [minimal] = [each for each in render("minimal") if each["kind"] == "Ingress"]
     assert minimal["spec"]["ingressClassName"] == "traefik"

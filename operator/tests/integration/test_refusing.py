@@ -36,6 +36,10 @@ def read(path: Path) -> list[dict[str, Any]]:
             "spec.services.user.resources.limits",
         ),
         ({"services": {"user": {"env": {"lower": "x"}}}}, "spec.services.user.env"),
+        (
+            {"services": {"user": {"podDisruptionBudget": {"maxUnavailable": "150%"}}}},
+            "spec.services.user.podDisruptionBudget.maxUnavailable",
+        ),
         ({"route": {"host": "not a host"}}, "spec.route.host"),
         ({"route": {"kind": "HTTPRoute"}}, "parentRef"),
         ({"route": {"tls": {"secretName": "tls"}}}, "host"),

@@ -64,6 +64,11 @@ Quantity = Annotated[str, Field(pattern=QUANTITY, max_length=32)]
 ResourceQuantity = Annotated[
     str | int, WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32})
 ]
+PodCount = Annotated[
+    int | str,
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": "^([0-9]{1,3}|[0-9]{1,2}%|100%)$", "maxLength": 4}),
+]
+"""A number of pods, or a part of them in percent."""
 ObjectName = Annotated[str, Field(pattern=OBJECT_NAME, max_length=253)]
 SecretName = ObjectName
 Origin = Annotated[str, Field(pattern=ORIGIN, max_length=300)]

@@ -18,6 +18,7 @@ from smartcourse_operator.core.fields import (
     Model,
     Network,
     Origin,
+    PodCount,
     Quantity,
     ResourceQuantity,
     SecretName,
@@ -158,6 +159,34 @@ class Autoscaling(Model):
     )
 
 
+class PodDisruptionBudget(Model):
+    """What a drained node may take away at a time."""
+
+    max_unavailable: PodCount = Field(
+        1, description="Most pods that may be evicted at a time, as a number or, for example, 25%."
+    )
+
+
+class Unspread(StrEnum):
+    SCHEDULE_ANYWAY = "ScheduleAnyway"
+    DO_NOT_SCHEDULE = "DoNotSchedule"
+
+
+class Spread(Model):
+    """Over what the pods are spread evenly."""
+
+    topology_key: str = Field(
+        "kubernetes.io/hostname",
+        min_length=1,
+        max_length=253,
+        description="The nodes' label that tells places apart, for example topology.kubernetes.io/zone.",
+    )
+    when_unsatisfiable: Unspread = Field(
+        Unspread.SCHEDULE_ANYWAY,
+        description="ScheduleAnyway: an uneven spread is better than a missing pod. DoNotSchedule: the pod waits.",
+    )
+
+
 class Service(Model):
     """One of SmartCourse's own programs."""
 
@@ -169,6 +198,15 @@ class Service(Model):
         description="Further environment variables, for example `LOG_LEVEL: DEBUG`. Not for secrets.",
         max_length=64,
         json_schema_extra=cel((f"self.all(name, name.matches('{ENV_NAME}'))", "env names are of A-Z, 0-9 and _")),
+    )
+    pod_annotations: dict[str, str] | None = Field(
+        None, description="Annotations of the pods, for what reads them there.", max_length=32
+    )
+    pod_disruption_budget: PodDisruptionBudget | None = Field(
+        None, description="What a drained node may take away. Unset means one pod at a time."
+    )
+    spread: Spread | None = Field(
+        None, description="Over what the pods are spread. Unset means nodes, where it can be."
     )
 
 
