@@ -169,7 +169,9 @@ MakeOperator = Callable[..., Runner]
 
 
 @asynccontextmanager
-async def operators(plane: ControlPlane, namespace: str, gateways: Gateways) -> AsyncIterator[MakeOperator]:
+async def operators(
+    plane: ControlPlane, namespace: str, gateways: Gateways, *, user: str = "operator"
+) -> AsyncIterator[MakeOperator]:
     """Yield a maker of operators for `namespace`; they are stopped in the end."""
     made: list[Runner] = []
 
@@ -191,7 +193,7 @@ async def operators(plane: ControlPlane, namespace: str, gateways: Gateways) -> 
         return made[-1]
 
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KUBECONFIG", str(plane.kubeconfig("operator", plane.directory)))
+        environment.setenv("KUBECONFIG", str(plane.kubeconfig(user, plane.directory)))
         environment.setenv("HELM", program("HELM"))
         yield make
         for runner in made:

@@ -6,12 +6,14 @@ import asyncio
 
 import pytest
 
-from shared.testing.controlplane import ControlPlane
+from shared.testing.controlplane import NAMESPACED_USER, ControlPlane
+from smartcourse_operator import rbac
+from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import DEPLOYMENT, LEASE, Document
 from smartcourse_operator.core.phases import ESSENTIAL
 from smartcourse_operator.core.status import Phase
 
-from .conftest import MakeOperator, MakePlatform
+from .conftest import Gateways, MakeOperator, MakePlatform, operators
 from .test_repairing import WRITES
 from .world import Machinery, Platform, eventually
 
@@ -168,3 +170,24 @@ async def test_an_operator_for_all_namespaces_serves_two(
     await other.create(route={"host": "other.localhost"})
     await one.until_ready()
     await other.until_ready()
+
+
+async def test_bindings_in_the_namespace_that_it_serves_are_enough(
+    control_plane: ControlPlane, platform: Platform, gateways: Gateways
+) -> None:
+    """The chart's with `watchNamespaces`: no ClusterRoleBinding, and nothing of another namespace is asked for."""
+    for kind, namespace in (("ClusterRole", platform.namespace), ("Role", names.OPERATOR_NAMESPACE)):
+        binding = {
+            **rbac.bound(kind, {"name": platform.namespace, "namespace": namespace}),
+            "kind": "RoleBinding",
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": NAMESPACED_USER}],
+        }
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+        control_plane.request("POST", path, json=binding).raise_for_status()
+    async with operators(control_plane, platform.namespace, gateways, user="namespaced") as make:
+        make().start()
+        await platform.create()
+        await platform.until_ready()
+        await platform.delete()
+        await platform.until_gone()
+    assert await platform.children() == []

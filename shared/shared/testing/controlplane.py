@@ -23,7 +23,10 @@ import httpx
 from shared.testing.processes import free_port
 
 OPERATOR_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator"
+NAMESPACED_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator-of-some-namespaces"
 TRAEFIK_USER = "system:serviceaccount:traefik:traefik"
+USERS = {"operator": OPERATOR_USER, "namespaced": NAMESPACED_USER, "traefik": TRAEFIK_USER}
+"""Their names by what a kubeconfig is asked for; `admin` may do everything."""
 START_SECONDS = 90
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -48,9 +51,7 @@ class ControlPlane:
 
     directory: Path
     port: int = field(default_factory=free_port)
-    tokens: dict[str, str] = field(
-        default_factory=lambda: {user: secrets.token_hex(16) for user in ("admin", "operator", "traefik")}
-    )
+    tokens: dict[str, str] = field(default_factory=lambda: {user: secrets.token_hex(16) for user in ("admin", *USERS)})
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -100,8 +101,8 @@ class ControlPlane:
         return client
 
     def _write_files(self) -> None:
-        lines = [f"{self.tokens['admin']},admin,1,system:masters", f"{self.tokens['operator']},{OPERATOR_USER},2",
-                 f"{self.tokens['traefik']},{TRAEFIK_USER},3"]  # fmt: skip
+        lines = [f"{self.tokens['admin']},admin,1,system:masters"]
+        lines += [f"{self.tokens[user]},{name},{name}" for user, name in USERS.items()]
         (self.directory / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (self.directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY), encoding="utf-8")
         key = str(self.directory / "accounts.key")
@@ -138,7 +139,7 @@ class ControlPlane:
             process.wait()
 
     def kubeconfig(self, user: str, directory: Path) -> Path:
-        """Write a kubeconfig with which `user` (admin, operator) is authenticated."""
+        """Write a kubeconfig with which `user` (admin, or one of USERS) is authenticated."""
         path = directory / f"{user}.kubeconfig"
         config = {
             "apiVersion": "v1",
