@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -138,11 +139,14 @@ class Runner:
 
     settings: Settings
     gateways: Gateways
+    kubeconfig: Path
     _operator: Operator | None = None
     _task: asyncio.Task[None] | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> None:
+        """Start it; the environment that it finds its API server by is the whole process's."""
+        os.environ["KUBECONFIG"] = str(self.kubeconfig)
         self._stop = asyncio.Event()
         self._operator = Operator(self.settings, probe=self.gateways)
         self._task = asyncio.create_task(self._operator.run(self._stop))
@@ -170,10 +174,11 @@ MakeOperator = Callable[..., Runner]
 
 @asynccontextmanager
 async def operators(
-    plane: ControlPlane, namespace: str, gateways: Gateways, *, user: str = "operator"
+    plane: ControlPlane, namespace: str, gateways: Gateways, *, user: str = "operator", port: int = 0
 ) -> AsyncIterator[MakeOperator]:
     """Yield a maker of operators for `namespace`; they are stopped in the end."""
     made: list[Runner] = []
+    kubeconfig = plane.kubeconfig(user, plane.directory, port=port)
 
     def make(**overrides: Any) -> Runner:
         chosen: dict[str, Any] = {
@@ -189,11 +194,11 @@ async def operators(
             "lease_renew_seconds": 0.5,  # the other times are as in use: a slow machine must not cost the leadership
             **overrides,
         }
-        made.append(Runner(Settings(**chosen), gateways))
+        made.append(Runner(Settings(**chosen), gateways, kubeconfig))
         return made[-1]
 
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KUBECONFIG", str(plane.kubeconfig(user, plane.directory)))
+        environment.setenv("KUBECONFIG", str(kubeconfig))
         environment.setenv("HELM", program("HELM"))
         yield make
         for runner in made:

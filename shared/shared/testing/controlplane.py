@@ -138,14 +138,18 @@ class ControlPlane:
             process.kill()  # nothing here is worth a clean end
             process.wait()
 
-    def kubeconfig(self, user: str, directory: Path) -> Path:
-        """Write a kubeconfig with which `user` (admin, or one of USERS) is authenticated."""
-        path = directory / f"{user}.kubeconfig"
+    def kubeconfig(self, user: str, directory: Path, *, port: int = 0) -> Path:
+        """Write a kubeconfig with which `user` (admin, or one of USERS) is authenticated.
+
+        `port`: where something listens that carries connections to the API server; 0 is its own.
+        """
+        path = directory / f"{user}-{port}.kubeconfig"
+        server = f"https://127.0.0.1:{port or self.port}"
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [
-                {"name": "test", "cluster": {"server": self.url, "certificate-authority": str(self.certificate)}}
+                {"name": "test", "cluster": {"server": server, "certificate-authority": str(self.certificate)}}
             ],
             "users": [{"name": user, "user": {"token": self.tokens[user]}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
