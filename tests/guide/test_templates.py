@@ -7,8 +7,9 @@ import re
 import pytest
 
 from . import guide, templates
+from .cases import quoted
 from .guide import ROOT
-from .test_traceability import departures, quoted, table
+from .test_traceability import departures, table
 
 
 def departed() -> list[str]:

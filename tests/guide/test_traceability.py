@@ -5,7 +5,6 @@ The page `docs/traceability.md` is the record. These cases hold it to the guide'
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from . import guide
+from .cases import functions, quoted, rows
 from .guide import ROOT
 
 PAGE = ROOT / "docs" / "traceability.md"
@@ -26,13 +26,7 @@ NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def table(heading: str) -> list[list[str]]:
     """Return the rows of the page's table under a heading."""
-    part = PAGE.read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in part.splitlines() if line.startswith("|")][2:]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
-
-
-def quoted(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
+    return rows(PAGE, heading)
 
 
 def traced() -> dict[str, tuple[list[str], list[str]]]:
@@ -48,11 +42,6 @@ def departures() -> dict[str, str]:
 def named_tests() -> Iterator[str]:
     for _, tests in traced().values():
         yield from tests
-
-
-def functions(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def test_the_guide_is_the_users_own_text_byte_for_byte() -> None:
@@ -108,8 +97,8 @@ def test_the_guides_libraries_are_used_or_their_absence_is_decided(number: str, 
 
 def not_taken(member: str) -> set[str]:
     """Return the guide's libraries that a member does without by decision."""
-    rows = table("Libraries not taken")
-    return {name for members, libraries, *_ in rows if member in quoted(members) for name in quoted(libraries)}
+    entries = table("Libraries not taken")
+    return {name for members, libraries, *_ in entries if member in quoted(members) for name in quoted(libraries)}
 
 
 def project(member: str) -> dict[str, Any]:

@@ -101,6 +101,15 @@ async def test_a_client_cannot_choose_its_address(strict: Gateway) -> None:
     assert answers[-1] == 429
 
 
+def test_who_is_no_trusted_proxy_is_known_by_the_address_it_has(strict_doors: Gateway) -> None:
+    """Through nginx: whom the other doors trust is their own configuration."""
+    transport = httpx.HTTPTransport(local_address="127.0.0.3")
+    with httpx.Client(base_url=strict_doors.url, transport=transport) as stranger:
+        told = stranger.get("/api/courses", headers={"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+    headers = dict(told.json()["headers"])
+    assert (headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("127.0.0.3", "http")
+
+
 async def test_addresses_of_one_ipv6_network_share_a_limit(strict: Gateway) -> None:
     answers = [
         strict.client.get(

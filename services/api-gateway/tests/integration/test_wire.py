@@ -140,6 +140,14 @@ BROKEN = [
 BOTH_LENGTHS = (
     b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 )
+HIDDEN = b"GET /api/users HTTP/1.1\r\nHost: a\r\n\r\n"
+DISGUISED = [
+    b"Transfer-Encoding: xchunked",
+    b"Transfer-Encoding : chunked",
+    b"Transfer-Encoding: chunked, identity",
+    b"Transfer-Encoding: identity, chunked",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+]
 TOO_LONG = [
     b"GET /api/me HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
     b"GET /api/me?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -170,8 +178,7 @@ def test_nginx_refuses_what_breaks_the_protocol_with_problems(gateway: Gateway, 
 
 def test_two_ways_to_tell_a_bodys_length_are_refused_or_read_in_one_way_by_all(gateway: Gateway) -> None:
     """RFC 9112, 6.3: chunks go before Content-Length. Traefik takes it at that and sends one length on."""
-    smuggled = b"GET /api/users HTTP/1.1\r\nHost: a\r\n\r\n"
-    answer = gateway.raw(BOTH_LENGTHS + smuggled, timeout_seconds=2)
+    answer = gateway.raw(BOTH_LENGTHS + HIDDEN, timeout_seconds=2)
     if gateway.door == "traefik":
         first, second = answer.split(b"HTTP/1.1 ")[1:]
         assert (first[:3], second[:3]) == (b"200", b"401"), answer
@@ -179,6 +186,27 @@ def test_two_ways_to_tell_a_bodys_length_are_refused_or_read_in_one_way_by_all(g
     else:
         assert status_of(answer) == 400
         assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_request_that_is_hidden_in_a_chunk_is_refused_or_stays_a_body(gateway: Gateway) -> None:
+    """Who goes by Content-Length takes the chunk's size for the body, and the chunk for the next request."""
+    chunk = b"%x\r\n" % len(HIDDEN)
+    head = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = gateway.raw(head % len(chunk) + chunk + HIDDEN + b"\r\n0\r\n\r\n", timeout_seconds=2)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    if gateway.door == "traefik":
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["body_bytes"] == len(HIDDEN)
+    else:
+        assert status_of(answer) == 400
+
+
+@pytest.mark.parametrize("line", DISGUISED)
+def test_a_transfer_encoding_in_disguise_is_refused(gateway: Gateway, line: bytes) -> None:
+    head = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%s\r\n\r\n"
+    chunks = b"0\r\n\r\n"
+    answer = gateway.raw(head % (len(chunks + HIDDEN), line) + chunks + HIDDEN, timeout_seconds=2)
+    assert status_of(answer) in (400, 501)
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def is_ended(connection: socket.socket) -> bool:
