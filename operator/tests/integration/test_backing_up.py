@@ -47,7 +47,7 @@ async def until(platform: Platform, kind: Kind, name: str, phase: str) -> Docume
         is_there = ((found or {}).get("status") or {}).get("phase") == phase
         return found if is_there else None
 
-    return await eventually(reached, what=f"{kind.kind} {name} to be {phase}", timeout_seconds=40)
+    return await eventually(reached, what=f"{kind.kind} {name} to be {phase}", timeout_seconds=120)
 
 
 async def backed_up(platform: Platform, name: str = "first") -> Document:
@@ -114,7 +114,7 @@ async def test_a_scheduled_backup_that_was_missed_is_made_once(platform: Platfor
         found = await platform.cluster.select(BACKUP, platform.namespace, names.LABEL_SCHEDULED)
         return [one for one in found if (one.get("status") or {}).get("phase") == "Completed"]
 
-    found = await eventually(made, what="a scheduled backup", timeout_seconds=40)
+    found = await eventually(made, what="a scheduled backup", timeout_seconds=120)
     assert len(found) == 1, "seven moments were missed, one backup is made"
     assert found[0]["metadata"]["name"].startswith("academy-20")
 

@@ -41,7 +41,7 @@ async def until_asleep(platform: Platform) -> Document:
         is_current = status.get("observedGeneration") == found["metadata"]["generation"]
         return found if is_current and status.get("phase") == "hibernated" else None
 
-    return await eventually(asleep, what="the platform to sleep", timeout_seconds=60)
+    return await eventually(asleep, what="the platform to sleep")
 
 
 async def wanted(platform: Platform, kind: Kind) -> set[int]:
@@ -215,7 +215,7 @@ async def test_what_is_asked_for_while_it_sleeps_waits_says_so_and_is_done_when_
     async def rotated() -> bool:
         return await rotation() == "retained"
 
-    await eventually(rotated, what="the rotation to be done", timeout_seconds=60)
+    await eventually(rotated, what="the rotation to be done")
 
 
 async def test_a_restore_that_is_at_work_ends_before_it_sleeps_and_is_completed_when_it_wakes(

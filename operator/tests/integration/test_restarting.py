@@ -132,7 +132,7 @@ async def test_one_of_two_operators_works_and_the_other_takes_over(
     async def second_leads() -> bool:
         return await holder(platform) == second.settings.identity
 
-    await eventually(second_leads, what="the second to lead", timeout_seconds=60)
+    await eventually(second_leads, what="the second to lead")
     await platform.change(services={"user": {"replicas": 2}})
     await platform.until_ready()
 
@@ -152,7 +152,7 @@ async def test_an_operator_that_lost_its_lease_ends_and_writes_nothing_more(
     async def ended() -> bool:
         return runner.has_ended
 
-    await eventually(ended, what="the operator to end", timeout_seconds=15)
+    await eventually(ended, what="the operator to end", timeout_seconds=90)
     before = len(control_plane.operator_requests(WRITES))
     await platform.change(services={"user": {"replicas": 2}})
     await asyncio.sleep(2)

@@ -55,7 +55,7 @@ async def until(platform: Platform, what: Rotated, phase: str) -> Document:
         found = await told(platform, what)
         return found if found.get("phase") == phase else None
 
-    return await eventually(reached, what=f"the rotation of {what} to be {phase}", timeout_seconds=60)
+    return await eventually(reached, what=f"the rotation of {what} to be {phase}")
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ async def test_age_makes_a_rotation_by_itself(operator: Runner, platform: Platfo
         found = await told(platform, Rotated.IDENTITY)
         return found.get("phase") == "completed" and not found["startedAt"].startswith("2020")
 
-    await eventually(renewed, what="the key to be replaced", timeout_seconds=60)
+    await eventually(renewed, what="the key to be replaced")
     assert (await contents(platform, Rotated.IDENTITY))["identity-key"] != before["identity-key"]
 
 

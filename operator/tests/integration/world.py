@@ -31,9 +31,9 @@ NAMESPACE_KIND = Kind("v1", "Namespace", "namespaces")
 
 
 async def eventually(
-    probe: Callable[[], Awaitable[T]], *, what: str, timeout_seconds: float = 30, every_seconds: float = 0.1
+    probe: Callable[[], Awaitable[T]], *, what: str, timeout_seconds: float = 90, every_seconds: float = 0.1
 ) -> T:
-    """Return what `probe` returns once it is truthy."""
+    """Return what `probe` returns once it is truthy; a busy machine may take long, and is no reason to fail."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         if found := await probe():
@@ -78,7 +78,7 @@ class Platform:
         found = ((owner or {}).get("status") or {}).get("conditions") or []
         return next((condition for condition in found if condition["type"] == kind), {})
 
-    async def until_ready(self, name: str = "academy", timeout_seconds: float = 60) -> Document:
+    async def until_ready(self, name: str = "academy", timeout_seconds: float = 180) -> Document:
         async def ready() -> Document | None:
             found = await self.get(name)
             status = found.get("status") or {}
