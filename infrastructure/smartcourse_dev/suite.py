@@ -37,9 +37,14 @@ def run(*command: str, **environment: str) -> bool:
     return subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode == 0
 
 
-def pytest(name: str, *arguments: str, **environment: str) -> bool:
+def command(name: str, *arguments: str) -> list[str]:
+    """Return what runs cases and writes their report, which `counted` adds up."""
     report = f"--junitxml={REPORTS / name}.xml"
-    return run(sys.executable, "-m", "pytest", "--quiet", "--durations=10", report, *arguments, **environment)
+    return [sys.executable, "-m", "pytest", "--quiet", "--durations=10", report, *arguments]
+
+
+def pytest(name: str, *arguments: str, **environment: str) -> bool:
+    return run(*command(name, *arguments), **environment)
 
 
 def members(kind: str) -> list[str]:
@@ -61,10 +66,8 @@ def integration_step(path: str, failed: list[str]) -> Step:
     name = path.split("/")[-3]
 
     def cases(log: Log) -> None:
-        report = f"--junitxml={REPORTS / f'integration-{name}.xml'}"
-        command = [sys.executable, "-m", "pytest", "--quiet", "--durations=10", report, path]
         try:
-            log.run(*command, cwd=ROOT, env=programs.environment())
+            log.run(*command(f"integration-{name}", path), cwd=ROOT, env=programs.environment())
         except CommandError:
             failed.append(name)
             sys.stdout.write(log.path.read_text("utf-8", "replace"))

@@ -23,7 +23,7 @@ from smartcourse_operator.config import Settings
 from smartcourse_operator.core import names
 from smartcourse_operator.main import Operator
 
-from .world import Machinery, Platform
+from .world import Machinery, Platform, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -154,6 +154,12 @@ class Runner:
     @property
     def has_ended(self) -> bool:
         return self._task is None or self._task.done()
+
+    async def until_ended(self) -> None:
+        async def has_ended() -> bool:
+            return self.has_ended
+
+        await eventually(has_ended, what=f"{self.settings.identity} to end")
 
     async def stop(self) -> None:
         """End as on SIGTERM."""

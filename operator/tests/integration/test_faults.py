@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,10 +12,11 @@ from prometheus_client import Counter
 from shared.testing.controlplane import OPERATOR_USER, ControlPlane
 from shared.testing.processes import free_port
 from smartcourse_operator.adapters.metrics import API_REQUESTS, RECONCILES
-from smartcourse_operator.core.objects import DEPLOYMENT, LEASE
+from smartcourse_operator.core.objects import DEPLOYMENT
 
 from .conftest import Gateways, MakeOperator, Runner, operators
 from .test_repairing import WRITES
+from .test_restarting import holder
 from .world import Platform, eventually
 
 FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1"
@@ -115,7 +116,7 @@ async def test_where_connections_stall_it_ends_and_begins_anew_over_others(
     await platform.until_ready()
     way.stall()
     await platform.change(services={"user": {"replicas": 2}})
-    await eventually(ended(runner), what="the operator to end")
+    await runner.until_ended()
     runner.start()
     await platform.until_ready()
 
@@ -130,19 +131,15 @@ async def test_a_leader_that_is_cut_off_ends_and_another_takes_over(
     near.start()
     way.cut()
     await platform.change(services={"user": {"replicas": 2}})
-    await eventually(ended(far), what="the one that is cut off to end")
+    await far.until_ended()
     await platform.until_ready()
-    lease = await platform.cluster.find(LEASE, "smartcourse-system", "smartcourse-operator")
-    assert lease
-    assert lease["spec"]["holderIdentity"] == near.settings.identity
+    assert await holder(platform) == near.settings.identity
 
 
 async def test_while_the_api_server_has_no_time_it_waits_longer_and_longer_then_goes_on(
-    make_operator: MakeOperator, platform: Platform, control_plane: ControlPlane
+    operator: Runner, platform: Platform, control_plane: ControlPlane
 ) -> None:
     """Real answers 429: priority and fairness gives the operator no share. Its Lease is asked for apart."""
-    runner = make_operator()
-    runner.start()
     await platform.create()
     await platform.until_ready()
     level = {"type": "Limited", "limited": {"nominalConcurrencyShares": 0, "limitResponse": {"type": "Reject"}}}
@@ -176,16 +173,9 @@ async def test_while_the_api_server_has_no_time_it_waits_longer_and_longer_then_
     assert failures <= 6, "it hammers"
     await platform.until_ready()
     assert len(control_plane.operator_requests(WRITES)) > written
-    assert not runner.has_ended
+    assert not operator.has_ended
 
 
 def value(counter: Counter) -> float:
     [metric] = counter.collect()
     return metric.samples[0].value
-
-
-def ended(runner: Runner) -> Callable[[], Awaitable[bool]]:
-    async def has_ended() -> bool:
-        return runner.has_ended
-
-    return has_ended

@@ -35,13 +35,7 @@ AUTOSCALING = {"course": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}}
 
 
 async def until_asleep(platform: Platform) -> Document:
-    async def asleep() -> Document | None:
-        found = await platform.get()
-        status = found.get("status") or {}
-        is_current = status.get("observedGeneration") == found["metadata"]["generation"]
-        return found if is_current and status.get("phase") == "hibernated" else None
-
-    return await eventually(asleep, what="the platform to sleep")
+    return await platform.until(lambda status: status.get("phase") == "hibernated", "hibernated")
 
 
 async def wanted(platform: Platform, kind: Kind) -> set[int]:

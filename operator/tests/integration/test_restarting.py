@@ -148,11 +148,7 @@ async def test_an_operator_that_lost_its_lease_ends_and_writes_nothing_more(
     assert lease
     patch = {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 99}}
     await platform.cluster.merge(LEASE, "smartcourse-system", "smartcourse-operator", patch)
-
-    async def ended() -> bool:
-        return runner.has_ended
-
-    await eventually(ended, what="the operator to end", timeout_seconds=90)
+    await runner.until_ended()
     before = len(control_plane.operator_requests(WRITES))
     await platform.change(services={"user": {"replicas": 2}})
     await asyncio.sleep(2)

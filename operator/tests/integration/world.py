@@ -79,14 +79,24 @@ class Platform:
         return next((condition for condition in found if condition["type"] == kind), {})
 
     async def until_ready(self, name: str = "academy", timeout_seconds: float = 180) -> Document:
-        async def ready() -> Document | None:
+        def is_ready(status: Document) -> bool:
+            return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+
+        return await self.until(is_ready, "Ready", name, timeout_seconds)
+
+    async def until(
+        self, holds: Callable[[Document], bool], word: str, name: str = "academy", timeout_seconds: float = 90
+    ) -> Document:
+        """Return the SmartCourse once its status is of its newest spec, and `holds`."""
+
+        async def reached() -> Document | None:
             found = await self.get(name)
             status = found.get("status") or {}
             is_current = status.get("observedGeneration") == found["metadata"]["generation"]
-            is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
-            return found if is_current and is_ready else None
+            return found if is_current and holds(status) else None
 
-        return await eventually(ready, what=f"{self.namespace}/{name} to be Ready", timeout_seconds=timeout_seconds)
+        what = f"{self.namespace}/{name} to be {word}"
+        return await eventually(reached, what=what, timeout_seconds=timeout_seconds)
 
     async def drop(self) -> None:
         """Take every SmartCourse away at once, with no operator's help."""

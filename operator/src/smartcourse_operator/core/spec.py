@@ -167,7 +167,7 @@ class PodDisruptionBudget(Model):
     )
 
 
-class Unspread(StrEnum):
+class UnsatisfiableConstraintAction(StrEnum):
     SCHEDULE_ANYWAY = "ScheduleAnyway"
     DO_NOT_SCHEDULE = "DoNotSchedule"
 
@@ -181,8 +181,8 @@ class Spread(Model):
         max_length=253,
         description="The nodes' label that tells places apart, for example topology.kubernetes.io/zone.",
     )
-    when_unsatisfiable: Unspread = Field(
-        Unspread.SCHEDULE_ANYWAY,
+    when_unsatisfiable: UnsatisfiableConstraintAction = Field(
+        UnsatisfiableConstraintAction.SCHEDULE_ANYWAY,
         description="ScheduleAnyway: an uneven spread is better than a missing pod. DoNotSchedule: the pod waits.",
     )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 
+from smartcourse_operator.core.drift import quantity
 from smartcourse_operator.core.spec import DatabaseMode, PostgresDatabase, Service, Services, SmartCourseSpec
 
 LISTENING = {"user": 1, "course": 2, "notification": 2}
@@ -45,11 +46,6 @@ MIB_PER_CONNECTION = 4
 MOST_CONNECTIONS = 1000
 EXTERNAL_CONNECTIONS = 100
 """PostgreSQL's own default of `max_connections`, which a server outside is taken to have."""
-
-UNITS = {
-    "": Decimal(1), "m": Decimal("0.001"), "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9),
-    "T": Decimal(10**12), "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
-}  # fmt: skip
 
 
 class TooManyConnectionsError(Exception):
@@ -147,13 +143,15 @@ def memory_of(postgres: PostgresDatabase) -> str:
     return str(limits.get("memory") or requests.get("memory") or DEFAULT_MEMORY)
 
 
-def _number(quantity: str | int) -> Decimal:
-    digits = str(quantity).rstrip("".join(UNITS))
-    return Decimal(digits) * UNITS[str(quantity).removeprefix(digits)]
+def _number(given: str | int) -> Decimal:
+    number = quantity(given)
+    if number is None:
+        raise ValueError(f"{given} is no quantity")
+    return number
 
 
 def _mebibytes(postgres: PostgresDatabase) -> int:
-    return int(_number(memory_of(postgres)) / UNITS["Mi"])
+    return int(_number(memory_of(postgres)) / 2**20)
 
 
 def _pool_of(service: Service, given: Pool) -> int:
