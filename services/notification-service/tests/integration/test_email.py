@@ -62,10 +62,13 @@ async def test_a_closed_account_gets_no_mail(start: Any, with_mail: dict[str, An
         await world.deliver(world.enrollment(ada))
         await world.settled()
         await world.sql.execute("UPDATE users SET is_active = false WHERE id = $1", ada)
-        mailbox.start()
         await world.delivered()
         assert await world.deliveries() == ["cancelled"]
-    assert mailbox.messages == []
+        mailbox.start()
+        await world.deliver(world.enrollment(await world.new_user()))
+        await world.delivered()
+        assert await world.deliveries() == ["cancelled", "sent"]
+    assert len(mailbox.messages) == 1
 
 
 async def test_without_a_mail_server_setting_nothing_is_kept_to_be_mailed(world: Any) -> None:
