@@ -15,12 +15,26 @@ from smartcourse_operator.core.spec import Images
 from smartcourse_operator.core.status import KnownRelease
 
 
+class Schema(Model):
+    """Alembic's revisions of one service's tables."""
+
+    expand: str = Field(description="What the release's code needs; the release before still runs on it.")
+    contract: str | None = Field(
+        None, description="What only the release's own code runs on; unset, nothing is removed."
+    )
+
+
 class Release(Model):
     """One release's file."""
 
     version: str
     images: dict[str, str] = Field(description="Image reference by component.")
     upgrade_from: list[str] = Field(default_factory=list, description="Releases that it may follow.")
+    schema_: dict[str, Schema] = Field(default_factory=dict, alias="schema", description="Revisions by service.")
+
+    def contracts(self) -> list[str]:
+        """Return the services, sorted, whose tables lose something once all of their pods run this release."""
+        return sorted(service for service, schema in self.schema_.items() if schema.contract)
 
 
 class VersionError(Exception):
