@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util.exc import CommandError
 from pydantic import SecretStr
 from sqlalchemy import Connection, MetaData, text
@@ -38,6 +39,13 @@ class MigrationError(Exception):
     """The database cannot be brought, or did not come, to this image's revision."""
 
 
+class Phase(StrEnum):
+    """When a revision runs: before the code that needs it, or once no code is left that needs what it removes."""
+
+    EXPAND = "expand"
+    CONTRACT = "contract"
+
+
 class Migrations:
     """The history of ``service`` (``user``), whose revisions are in ``package`` (``user_service``)."""
 
@@ -49,26 +57,40 @@ class Migrations:
         self._script = ScriptDirectory(str(Path(__file__).parent), version_locations=[str(_versions(package))])
 
     def heads(self) -> tuple[str, ...]:
-        """The revisions that this image's code expects."""
+        """This image's newest revision, those that contract included; of a history that branches, several."""
         return tuple(sorted(self._script.get_heads()))
+
+    def required(self) -> str:
+        """The revision that this image's code needs: the head but for the contract revisions at the end."""
+        return self._own()[-1]
 
     def revisions(self) -> frozenset[str]:
         """Every revision that this image knows."""
         return frozenset(each.revision for each in self._script.walk_revisions())
 
-    async def upgrade(self, url: DatabaseAddress, target: str = "heads") -> None:
-        """Bring the database to ``target``.
+    async def upgrade(self, url: DatabaseAddress, target: str | None = None) -> None:
+        """Bring the database to ``target``; unset, to what this image's code needs, and never back from further on.
 
         A database that is at a revision this image does not know was migrated by a newer one: it is left alone, for
-        a schema always serves the version before it too. Raises MigrationError.
+        a schema that was expanded serves the version before too. Raises MigrationError.
         """
-        async with self._connected(url) as connection:
-            await connection.execute(text(f'SET ROLE "{self.owner}"'))
-            await connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": self.version_table})
-            await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-            await connection.commit()
-            await connection.run_sync(self._upgrade, target)
-            await connection.commit()
+        async with self._alone(url) as connection:
+            await connection.run_sync(self._upgrade, target or self.required())
+
+    async def contract(self, url: DatabaseAddress) -> None:
+        """Remove what only the release before needs: bring the database from what this image's code needs to the head.
+
+        To be called once no older code runs: it cannot be undone. Raises MigrationError, also where the database is
+        not yet at the revision that this image's code needs.
+        """
+        async with self._alone(url) as connection:
+            applied = frozenset(await connection.run_sync(self._applied))
+            if not self.serves(applied):
+                raise MigrationError(
+                    f"the schema of {self.service} cannot be contracted: the database is at {_listed(applied)} and not"
+                    f" yet at {self.required()}. Run `upgrade`, and replace every older process, first."
+                )
+            await connection.run_sync(self._upgrade, "heads")
 
     async def current(self, url: DatabaseAddress) -> frozenset[str]:
         """The revisions that the database is at; empty before the first migration. Raises MigrationError."""
@@ -76,7 +98,7 @@ class Migrations:
             return frozenset(await connection.run_sync(self._applied))
 
     async def wait(self, url: DatabaseAddress, *, timeout_seconds: float = 300.0) -> None:
-        """Return once the database is at this image's heads, or at a newer image's.
+        """Return once the database is at the revision that this image's code needs, or further on.
 
         Raises MigrationError, saying what was found last, after ``timeout_seconds``.
         """
@@ -92,17 +114,17 @@ class Migrations:
                         if self.serves(applied):
                             return
                         found = f"the database is at {_listed(applied)}"
-                    _log.info("waiting for the schema", service=self.service, expected=self.heads(), found=found)
+                    _log.info("waiting for the schema", service=self.service, expected=self.required(), found=found)
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             raise MigrationError(
-                f"the schema of {self.service} did not reach {_listed(self.heads())} within {timeout_seconds:g} s: "
+                f"the schema of {self.service} did not reach {self.required()} within {timeout_seconds:g} s: "
                 f"{found}. Look at the migration job."
             ) from None
 
     def serves(self, applied: frozenset[str]) -> bool:
         """Whether this image can work on a database that is at ``applied``."""
-        return applied >= frozenset(self.heads()) or bool(applied - self.revisions())
+        return bool(applied & frozenset(self._own())) or bool(applied - self.revisions())
 
     async def differences(self, url: DatabaseAddress, metadata: MetaData) -> list[Any]:
         """What Alembic would still change to make the service's own tables what ``metadata`` declares."""
@@ -127,10 +149,24 @@ class Migrations:
             return await connection.run_sync(compare)
 
     def main(self, argv: Sequence[str] | None = None) -> int:
-        """Run the command line ``upgrade | wait | heads``; returns the exit status."""
+        """Run the command line of ``shared.migrations.commands``; returns the exit status."""
         from shared.migrations.commands import main  # which itself needs this class
 
         return main(self, argv)
+
+    def _own(self) -> list[str]:
+        """The revisions that this image's code runs on: from the head, through what contracts, to what it needs.
+
+        Raises MigrationError.
+        """
+        if len(self.heads()) != 1:
+            raise MigrationError(f"{self.package} must have one newest revision, and has {_listed(self.heads())}")
+        found: list[str] = []
+        for script in self._script.walk_revisions():
+            found.append(script.revision)
+            if _phase(script) is Phase.EXPAND:
+                return found
+        raise MigrationError(f"{self.package} has no revision that expands: its first must")
 
     def _applied(self, connection: Connection) -> Sequence[str]:
         context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
@@ -157,6 +193,17 @@ class Migrations:
             )
             with environment.begin_transaction():
                 environment.run_migrations()
+
+    @asynccontextmanager
+    async def _alone(self, url: DatabaseAddress) -> AsyncIterator[AsyncConnection]:
+        """A connection of the tables' owner that no other migration of this service has at the same time."""
+        async with self._connected(url) as connection:
+            await connection.execute(text(f'SET ROLE "{self.owner}"'))
+            await connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": self.version_table})
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+            await connection.commit()
+            yield connection
+            await connection.commit()
 
     @asynccontextmanager
     async def _connected(self, url: DatabaseAddress) -> AsyncIterator[AsyncConnection]:
@@ -188,6 +235,16 @@ def _versions(package: str) -> Path:
     if not folder.is_dir():
         raise MigrationError(f"{package} has no folder migrations/versions")
     return folder
+
+
+def _phase(script: Script) -> Phase:
+    """What a revision's module says it does: ``phase = "contract"``; ``expand`` where it says nothing."""
+    declared = getattr(script.module, "phase", Phase.EXPAND)
+    try:
+        return Phase(declared)
+    except ValueError:
+        phases = " or ".join(Phase)
+        raise MigrationError(f"revision {script.revision} has phase = {declared!r}: say {phases}") from None
 
 
 def _listed(revisions: Sequence[str] | frozenset[str]) -> str:

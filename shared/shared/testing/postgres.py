@@ -63,7 +63,7 @@ class PostgresServer(Server):
         await asyncio.to_thread(self.provision, name)
         database = TestDatabase(self, name)
         for service in services:
-            await Migrations(f"{service}_service", service).upgrade(database.url(service))
+            await Migrations(f"{service}_service", service).upgrade(database.url(service), "heads")
         return database
 
     def provision(self, database: str) -> None:

@@ -37,6 +37,24 @@ revision, down_revision = "0002", "0001"
 def upgrade():
     op.add_column("things", sa.Column("weight_grams", sa.Integer))
 '''
+THIRD = '''
+"""Things have no name."""
+from alembic import op
+revision, down_revision = "0003", "0002"
+phase = "contract"
+
+def upgrade():
+    op.drop_column("things", "name")
+'''
+FOURTH = '''
+"""Things have a colour."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0004", "0003"
+
+def upgrade():
+    op.add_column("things", sa.Column("colour", sa.String(20)))
+'''
 Package = Callable[..., str]
 
 
@@ -69,6 +87,18 @@ def first() -> str:
 @pytest.fixture
 def second() -> str:
     return SECOND
+
+
+@pytest.fixture
+def third() -> str:
+    """The contract revision of the release that `second` expands for."""
+    return THIRD
+
+
+@pytest.fixture
+def fourth() -> str:
+    """What the release after it expands."""
+    return FOURTH
 
 
 @pytest.fixture

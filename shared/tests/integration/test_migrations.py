@@ -88,6 +88,118 @@ async def test_an_older_image_leaves_a_newer_database_alone(fresh: TestDatabase,
     assert await older.current(fresh.url("user")) == {"0002"}
 
 
+async def columns(database: TestDatabase) -> str:
+    """The columns of `things`, sorted: `id, name`."""
+    query = "SELECT string_agg(column_name, ', ' ORDER BY column_name) FROM information_schema.columns"
+    return str(await fetch(database, f"{query} WHERE table_name = 'things'"))
+
+
+async def test_an_upgrade_leaves_what_the_release_before_needs_and_contracting_removes_it(
+    fresh: TestDatabase, package, first, second, third
+) -> None:
+    url, migrations = fresh.url("user"), Migrations(package(first, second, third), "user")
+    await migrations.upgrade(url)
+    assert (await migrations.current(url), await columns(fresh)) == ({"0002"}, "id, name, weight_grams")
+    await migrations.wait(url, timeout_seconds=5)
+    for _ in range(2):
+        await migrations.contract(url)
+        assert (await migrations.current(url), await columns(fresh)) == ({"0003"}, "id, weight_grams")
+
+
+async def test_a_contracted_schema_is_not_brought_back(fresh: TestDatabase, package, first, second, third) -> None:
+    url, migrations = fresh.url("user"), Migrations(package(first, second, third), "user")
+    await migrations.upgrade(url, "heads")
+    await migrations.upgrade(url)
+    await migrations.wait(url, timeout_seconds=5)
+    assert await migrations.current(url) == {"0003"}
+
+
+@pytest.mark.parametrize("before", [None, "0001"])
+async def test_a_schema_that_was_not_expanded_is_not_contracted(
+    fresh: TestDatabase, package, first, second, third, before: str | None
+) -> None:
+    url, migrations = fresh.url("user"), Migrations(package(first, second, third), "user")
+    if before:
+        await migrations.upgrade(url, before)
+    with pytest.raises(
+        MigrationError, match=rf"database is at {before or 'no revision'} and not yet at 0002. Run `upg"
+    ):
+        await migrations.contract(url)
+    assert await migrations.current(url) == ({before} if before else set())
+
+
+async def test_the_next_release_goes_through_what_the_one_before_contracts(
+    fresh: TestDatabase, package, first, second, third, fourth
+) -> None:
+    url = fresh.url("user")
+    await Migrations(package(first, second, third), "user").upgrade(url)
+    newer = Migrations(package(first, second, third, fourth), "user")
+    assert newer.required() == "0004"
+    await newer.upgrade(url)
+    assert (await newer.current(url), await columns(fresh)) == ({"0004"}, "colour, id, weight_grams")
+
+
+async def test_an_older_image_rolled_back_to_leaves_an_expanded_schema_alone(
+    fresh: TestDatabase, package, first, second, third, fourth
+) -> None:
+    url = fresh.url("user")
+    older = Migrations(package(first, second, third), "user")
+    await older.upgrade(url, "heads")
+    await Migrations(package(first, second, third, fourth), "user").upgrade(url)
+    await older.upgrade(url)
+    await older.contract(url)
+    await older.wait(url, timeout_seconds=5)
+    assert (await older.current(url), await columns(fresh)) == ({"0004"}, "colour, id, weight_grams")
+
+
+def test_several_revisions_may_contract_and_those_of_releases_before_are_needed(
+    package, first, second, third, fourth
+) -> None:
+    assert Migrations(package(first), "user").required() == "0001"
+    contracting = fourth.replace("\n\ndef", '\nphase = "contract"\n\ndef')
+    assert contracting != fourth
+    assert Migrations(package(first, second, third, contracting), "user").required() == "0002"
+
+
+def test_a_history_that_cannot_be_in_two_parts_is_refused(package, first, second, third) -> None:
+    branched = third.replace('"0003", "0002"', '"0003", "0001"')
+    for sources, message in (
+        ([first, second, branched], "must have one newest revision, and has 0002, 0003"),
+        ([first.replace("\n\ndef", '\nphase = "contract"\n\ndef')], "no revision that expands"),
+        ([first, second, third.replace('"contract"', '"shrink"')], "0003 has phase = 'shrink': say expand or contract"),
+        ([], "has no revision"),
+    ):
+        with pytest.raises(MigrationError, match=message):
+            Migrations(package(*sources), "user").required()
+
+
+async def test_a_server_killed_within_a_revision_has_the_one_before_and_goes_on_from_there(
+    fresh: TestDatabase, postgres_server: PostgresServer, package, first, second, third, eventually
+) -> None:
+    """The revision makes its change and then waits for a lock that this case holds: it is surely within."""
+    url = fresh.url("user")
+    waits = second + "    op.execute('SELECT pg_advisory_xact_lock(15)')\n"
+    migrations = Migrations(package(first, waits, third), "user")
+    # Tests' servers lose what was committed just before a kill: here a commit lasts, as it does where data counts.
+    await fetch(fresh, f"ALTER DATABASE {fresh.name} SET synchronous_commit = on")
+    holder = await asyncpg.connect(fresh.admin_url)
+    await holder.execute("SELECT pg_advisory_lock(15)")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 15 AND NOT granted"
+
+    async def is_within() -> bool:
+        return await fetch(fresh, waiting) == 1
+
+    upgrading = asyncio.create_task(migrations.upgrade(url))
+    await eventually(is_within)
+    postgres_server.kill()
+    with pytest.raises(MigrationError):
+        await upgrading
+    postgres_server.start()
+    assert (await migrations.current(url), await columns(fresh)) == ({"0001"}, "id, name")
+    await migrations.upgrade(url)
+    assert (await migrations.current(url), await columns(fresh)) == ({"0002"}, "id, name, weight_grams")
+
+
 async def test_wait_returns_when_the_schema_arrives(fresh: TestDatabase, package, first) -> None:
     migrations = Migrations(package(first), "user")
     waiting = asyncio.create_task(migrations.wait(fresh.url("user"), timeout_seconds=30))
@@ -131,9 +243,12 @@ async def test_differences_between_models_and_tables_are_found(fresh: TestDataba
     assert len(await migrations.differences(fresh.url("user"), metadata)) == 1
 
 
-def test_heads_needs_no_database(package, first, second, capsys: pytest.CaptureFixture[str]) -> None:
-    assert Migrations(package(first, second), "user").main(["heads"]) == 0
-    assert capsys.readouterr().out == "0002\n"
+@pytest.mark.parametrize(("command", "printed"), [("required", "0002\n"), ("heads", "0003\n")])
+def test_what_the_image_has_is_told_without_a_database(
+    package, first, second, third, capsys: pytest.CaptureFixture[str], command: str, printed: str
+) -> None:
+    assert Migrations(package(first, second, third), "user").main([command]) == 0
+    assert capsys.readouterr().out == printed
 
 
 def test_a_package_without_revisions_is_named(package) -> None:
@@ -160,6 +275,28 @@ async def test_the_command_line_upgrades_and_waits(fresh: TestDatabase, package,
     upgraded = await run(name, fresh.url("user"), "upgrade")
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
     assert (await run(name, fresh.url("user"), "wait", "--timeout", "5")).returncode == 0
+
+
+async def test_the_command_line_contracts_after_an_upgrade_or_with_it(
+    fresh: TestDatabase, package, first, second, third
+) -> None:
+    url, before, after = fresh.url("user"), package(first), package(first, second, third)
+    await run(before, url, "upgrade")
+    too_early = await run(after, url, "contract")
+    assert too_early.returncode == 1
+    assert "contract: the schema of user cannot be contracted: the database is at 0001" in too_early.stderr
+    for arguments, revision in ((["upgrade"], "0002"), (["contract"], "0003"), (["upgrade", "--all"], "0003")):
+        done = await run(after, url, *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert await fetch(fresh, "SELECT version_num FROM user_alembic_version") == revision
+
+
+async def test_the_command_line_brings_an_empty_database_to_the_end_at_once(
+    fresh: TestDatabase, package, first, second, third
+) -> None:
+    done = await run(package(first, second, third), fresh.url("user"), "upgrade", "--all")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert await columns(fresh) == "id, weight_grams"
 
 
 async def test_the_command_line_says_what_is_wrong_without_the_password(fresh: TestDatabase, package, first) -> None:

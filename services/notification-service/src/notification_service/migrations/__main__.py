@@ -1,4 +1,4 @@
-"""`python -m notification_service.migrations upgrade | wait | heads`."""
+"""`python -m notification_service.migrations upgrade | contract | wait | required | heads`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m user_service.migrations upgrade | wait | heads`."""
+"""`python -m user_service.migrations upgrade | contract | wait | required | heads`."""
 
 import sys
 
