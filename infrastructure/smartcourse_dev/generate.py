@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from smartcourse_dev import releases
+
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = ["shared", "services/api-gateway", "services/course-service", "services/notification-service",
            "services/user-service", "operator", "backup", "plugin", "infrastructure"]  # fmt: skip
@@ -26,6 +28,7 @@ GENERATED = {
     "manifests/crd/smartcoursebackups.yaml": "smartcourse_operator.crd smartcoursebackups",
     "manifests/crd/smartcourserestores.yaml": "smartcourse_operator.crd smartcourserestores",
     "manifests/rbac/operator.yaml": "smartcourse_operator.rbac",
+    f"manifests/releases/{releases.newest().name}": "smartcourse_dev.releases",
     "docs/asyncapi.yaml": "shared.events.asyncapi",
     "docs/SmartCourse-ERD-Complete.md": "smartcourse_dev.erd",
     # After the openapi.json files that they are made from:
