@@ -2,7 +2,7 @@
 Jobs. A Job's pod template can't be changed, so its name ends in a hash of it: what would run otherwise is another Job,
 and what would run the same is not run again.
 
-smartcourse.job - dict: root, component, phase, task (provision, migrate, seed), pod (text: the pod's spec),
+smartcourse.job - dict: root, component, phase, task (provision, migrate, contract, seed), pod (text: the pod's spec),
 annotations (dict: facts that the pod's spec doesn't show and that it must run again for)
 */}}
 {{- define "smartcourse.job" -}}
@@ -62,7 +62,7 @@ volumes:
   {{- include "smartcourse.volume.tmp" . | nindent 2 }}
 {{- end }}
 
-{{/* The Job that brings a service's tables to its image's revision. dict: root, component, package, query (what must be true first) */}}
+{{/* The Job that brings a service's tables to what its image's code needs. dict: root, component, package, query (what must be true first) */}}
 {{- define "smartcourse.migrateJob" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
@@ -71,4 +71,20 @@ volumes:
 {{- $command := list "python" "-m" (printf "%s.migrations" .package) "upgrade" -}}
 {{- $pod := include "smartcourse.job.pod" (dict "root" $root "component" .component "task" "migrate" "values" $values "command" $command "env" $env "wait" $wait) -}}
 {{- include "smartcourse.job" (dict "root" $root "component" .component "phase" "migrations" "task" "migrate" "pod" $pod) }}
+{{- end }}
+
+{{/*
+The Job that removes from a service's tables what only the release before needs, where `global.contract` names the service:
+no pod of that release may be left. dict: root, component, package
+*/}}
+{{- define "smartcourse.contractJob" -}}
+{{- $root := .root -}}
+{{- $values := $root.Values -}}
+{{- if has .component $values.global.contract -}}
+{{- $wait := include "smartcourse.container.waitForSchema" (list $root .component .package $values) -}}
+{{- $env := include "smartcourse.env.secret" (list $root "DATABASE_URL" (printf "%s-db" .component) "url") -}}
+{{- $command := list "python" "-m" (printf "%s.migrations" .package) "contract" -}}
+{{- $pod := include "smartcourse.job.pod" (dict "root" $root "component" .component "task" "contract" "values" $values "command" $command "env" $env "wait" $wait) -}}
+{{- include "smartcourse.job" (dict "root" $root "component" .component "phase" "contract" "task" "contract" "pod" $pod) }}
+{{- end }}
 {{- end }}

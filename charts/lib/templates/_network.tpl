@@ -118,7 +118,8 @@ dict: root, component, port, datastores, egress (text, optional: what its pods a
 {{- $dataPlane := ternary $root.Values.global.forwardAuth.dataPlane list $root.Values.global.forwardAuth.enabled -}}
 {{- $ingress := list (include "smartcourse.network.ingress" (dict "root" $root "port" .port "from" (list "gateway") "dataPlane" $dataPlane)) (include "smartcourse.network.metricsIngress" .) | join "\n" -}}
 {{- $jobs := list -}}
-{{- range list "provision" "migrate" "seed" }}{{ $jobs = append $jobs (printf "%s-%s" $.component .) }}{{ end -}}
+{{- $contract := ternary (list "contract") list (has .component $root.Values.global.contract) -}}
+{{- range concat (list "provision" "migrate" "seed") $contract }}{{ $jobs = append $jobs (printf "%s-%s" $.component .) }}{{ end -}}
 {{- include "smartcourse.networkPolicy" (dict "root" $root "component" .component "names" (list .component) "ingress" $ingress "egress" $egress) }}
 ---
 {{ include "smartcourse.networkPolicy" (dict "root" $root "component" .component "suffix" "jobs" "names" $jobs "egress" $jobsEgress) }}

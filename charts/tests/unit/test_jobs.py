@@ -20,6 +20,7 @@ ALWAYS = {
     "notification-migrate",
     "user-seed",
 }
+SERVICES = ("user", "course", "notification")
 
 
 def jobs(objects: list[Document], release: str = "academy") -> dict[str, str]:
@@ -86,6 +87,26 @@ def test_each_job_runs_its_command(render: Render) -> None:
         "user-seed": ["python", "-m", "user_service.seed", "--demo"],
         "course-seed": ["python", "-m", "course_service.seed", "--demo"],
     }
+
+
+def test_schemas_are_contracted_of_the_services_that_are_named(render: Render) -> None:
+    assert jobs(render("contract")).keys() == ALWAYS | {f"{name}-contract" for name in SERVICES}
+    assert jobs(render("minimal", "global.contract={course}")).keys() == {*ALWAYS, "course-contract"}
+    assert changed(render, "global.contract={user,course,notification}") == set()
+    for each in render("contract"):
+        if each["metadata"]["labels"]["smartcourse.io/phase"] == "contract":
+            name = each["metadata"]["labels"]["app.kubernetes.io/component"]
+            pod = each["spec"]["template"]["spec"]
+            assert [one["command"] for one in pod["containers"]] == [
+                ["python", "-m", f"{name}_service.migrations", "contract"]
+            ]
+            assert [one["name"] for one in pod["initContainers"]] == ["wait-for-schema"]
+
+
+@pytest.mark.parametrize("setting", ["global.images.user=registry.example/user-service:2", "global.restored=again"])
+def test_a_schema_is_contracted_anew_for_another_image_and_for_restored_data(render: Render, setting: str) -> None:
+    before = jobs(render("minimal", "global.contract={user}"))["user-contract"]
+    assert jobs(render("minimal", "global.contract={user}", setting))["user-contract"] != before
 
 
 def test_load_data_is_one_setting_and_its_courses_wait_for_its_learners(render: Render) -> None:

@@ -9,7 +9,8 @@ Document = dict[str, Any]
 Render = Callable[..., list[Document]]
 
 COMPONENTS = {"gateway", "user", "course", "notification", "postgres", "mongodb", "redis", "backup"}
-PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "forwardAuth", "seed", "monitoring"}
+PHASES = {"datastores", "provision", "migrations", "services", "gateway", "route", "forwardAuth", "contract", "seed",
+          "monitoring"}  # fmt: skip
 LONGEST_RELEASE = "n" * 40
 
 
@@ -35,8 +36,8 @@ def test_every_object_says_what_it_is_and_when_its_turn_is(objects: list[Documen
 
 
 def test_phases_hold_what_they_are_called_after(render: Render) -> None:
-    def kinds(phase: str) -> set[str]:
-        found = [each for each in render("httproute") if each["metadata"]["labels"]["smartcourse.io/phase"] == phase]
+    def kinds(phase: str, case: str = "httproute") -> set[str]:
+        found = [each for each in render(case) if each["metadata"]["labels"]["smartcourse.io/phase"] == phase]
         return {each["kind"] for each in found}
 
     assert "StatefulSet" in kinds("datastores")
@@ -45,7 +46,8 @@ def test_phases_hold_what_they_are_called_after(render: Render) -> None:
     assert kinds("services") == kinds("gateway") == {"Deployment", "Service", "PodDisruptionBudget"}
     assert kinds("route") == {"HTTPRoute"}
     assert kinds("seed") == {"Job"}
-    assert kinds("monitoring") == set()
+    assert kinds("monitoring") == kinds("contract") == set()
+    assert kinds("contract", "contract") == {"Job"}
 
 
 def test_selectors_and_what_may_not_change_name_no_version(objects: list[Document]) -> None:

@@ -80,6 +80,16 @@ def test_pods_reach_what_they_need_and_nothing_else(network: Network) -> None:
     assert reached == ALLOWED
 
 
+def test_a_job_that_contracts_reaches_what_one_that_migrates_does(render: Render) -> None:
+    network = Network(render("contract"))
+    for service in ("user", "course", "notification"):
+        reached, as_before = (
+            {target for target, port in PORTS.items() if network.admits(f"{service}-{task}", target, port)}
+            for task in ("contract", "migrate")
+        )
+        assert reached - {"gateway"} == as_before - {"gateway"} >= {"postgres"}
+
+
 def test_nobody_reaches_a_job(network: Network) -> None:
     for job in network.pods.keys() - PORTS.keys():
         assert not any(network.admits(source, job, 8080) for source in network.pods)

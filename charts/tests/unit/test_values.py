@@ -44,6 +44,7 @@ Helm = Callable[..., subprocess.CompletedProcess[str]]
         ),
         ("global.forwardAuth.enabled=maybe", "/global/forwardAuth/enabled"),
         ("global.forwardAuth.dataPlane[0]=traefik", "/global/forwardAuth/dataPlane/0"),
+        ("global.contract={gateway}", "/global/contract/0"),
         ("global.publicUrl=academy.example", "/global/publicUrl"),
         ("route.kind=Gateway", "/route/kind"),
         ("route.kind=HTTPRoute", "missing property 'name'"),

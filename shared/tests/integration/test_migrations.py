@@ -1,8 +1,10 @@
 """Each service migrates its own tables, as their owner, one process at a time."""
 
 import asyncio
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -11,6 +13,8 @@ from sqlalchemy import Column, Identity, Integer, MetaData, String, Table
 from shared.database import NAMING_CONVENTION
 from shared.migrations import MigrationError, Migrations
 from shared.testing.servers import PostgresServer, TestDatabase
+
+CHANGE_A_TABLE = Path(__file__).parents[3] / "docs" / "how-to" / "change-a-table.md"
 
 
 async def fetch(database: TestDatabase, query: str) -> object:
@@ -198,6 +202,46 @@ async def test_a_server_killed_within_a_revision_has_the_one_before_and_goes_on_
     assert (await migrations.current(url), await columns(fresh)) == ({"0001"}, "id, name")
     await migrations.upgrade(url)
     assert (await migrations.current(url), await columns(fresh)) == ({"0002"}, "id, name, weight_grams")
+
+
+COURSES = """
+from alembic import op
+revision, down_revision = "course_0003", None
+
+def upgrade():
+    op.execute(
+        "CREATE TABLE courses (title text PRIMARY KEY,"
+        " capacity integer CONSTRAINT ck_courses_capacity CHECK (capacity > 0))"
+    )
+    op.execute("INSERT INTO courses VALUES ('before', 1)")
+"""
+
+
+async def test_the_guides_example_keeps_both_columns_in_step_until_it_contracts(fresh: TestDatabase, package) -> None:
+    """The code of `docs/how-to/change-a-table.md`, used by a release before it and by its own at the same time."""
+    examples = re.findall(r"```python\n(.*?)```", CHANGE_A_TABLE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    migrations = Migrations(package(COURSES, *examples), "course")
+    await migrations.upgrade(fresh.url("course"))
+    connection = await asyncpg.connect(fresh.url("course"))
+    try:
+        for statement in (
+            "INSERT INTO courses (title, capacity) VALUES ('old', 2), ('old, changed', 2), ('old, opened', 2)",
+            "INSERT INTO courses (title, seats) VALUES ('new', 3), ('new, changed', 3)",
+            "UPDATE courses SET seats = 4 WHERE title = 'old, changed'",
+            "UPDATE courses SET seats = NULL WHERE title = 'old, opened'",
+            "UPDATE courses SET capacity = 5 WHERE title = 'new, changed'",
+        ):
+            await connection.execute(statement)
+        rows = await connection.fetch("SELECT title, capacity, seats FROM courses")
+        assert {(row["title"], row["capacity"]) for row in rows if row["capacity"] == row["seats"]} == {
+            ("before", 1), ("old", 2), ("old, changed", 4), ("old, opened", None), ("new", 3), ("new, changed", 5),
+        }  # fmt: skip
+        await migrations.contract(fresh.url("course"))
+        await connection.execute("INSERT INTO courses (title, seats) VALUES ('contracted', 6)")
+        assert len(await connection.fetch("SELECT title, seats FROM courses")) == 7
+    finally:
+        await connection.close()
+    assert (migrations.required(), migrations.heads()) == ("course_0005", ("course_0006",))
 
 
 async def test_wait_returns_when_the_schema_arrives(fresh: TestDatabase, package, first) -> None:
