@@ -101,7 +101,7 @@ def end_to_end(*selection: str) -> bool:
         "SMARTCOURSE_CONTEXT": f"kind-{TEST_CLUSTER['CLUSTER']}",
         "SMARTCOURSE_URL": f"http://localhost:{TEST_CLUSTER['HTTP_PORT']}",
     }
-    return pytest("e2e", "-v", "tests/e2e", *selection, **target)
+    return pytest("e2e", "-v", "tests/e2e", *selection, **target, **programs.environment())
 
 
 def counted() -> dict[str, int]:

@@ -35,7 +35,8 @@ class Seen:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def ask(self, person: Person, base_url: str) -> None:
-        headers = {"Authorization": f"Bearer {person.tokens['access_token']}"}
+        headers = {"Host": person.client.headers.get("Host", httpx.URL(base_url).netloc.decode()),
+                   "Authorization": f"Bearer {person.tokens['access_token']}"}  # fmt: skip
         with httpx.Client(base_url=base_url, timeout=30, headers=headers) as client:
             while not self.stop.wait(PAUSE_SECONDS):
                 try:

@@ -17,13 +17,19 @@ class Settings(BaseSettings):
     namespace: str = Field("smartcourse-system", description="The operator's own namespace: its Lease lives there.")
     identity: str = Field("smartcourse-operator", description="What it calls itself in the Lease: its pod's name.")
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = Field((), description="Namespaces served; empty: all.")
-    images: dict[str, str] = Field(default_factory=dict, description="Image references by component, as JSON.")
+    images: dict[str, str] = Field(
+        default_factory=dict, description="Image references by component, as JSON, in place of the newest release's."
+    )
     image_pull_policy: str = "IfNotPresent"
     public_url: str = Field("http://localhost:8080", description="Where the ingress controller is reached.")
     log_level: str = "INFO"
 
     chart: Path = Field(Path("/charts/smartcourse"), description="The umbrella chart.")
     releases: Path = Field(Path("/etc/smartcourse/releases"), description="The release files.")
+    further_releases: Path = Field(
+        Path("/etc/smartcourse/further-releases"),
+        description="Release files beside the image's own.",
+    )
     helm: str = Field("helm", validation_alias="HELM", description="The Helm program.")
 
     workers: int = Field(4, ge=1, description="SmartCourses that are reconciled at the same time.")

@@ -76,7 +76,7 @@ class Operator:
         await until(stop, wait_for_resource(cluster))
         if stop.is_set():
             return
-        releases = Releases.read(settings.releases)
+        releases = Releases.read(settings.releases, images=settings.images, further=settings.further_releases)
         chart = Chart(settings.chart, helm=settings.helm)
         kinds = await handlers.watched(cluster)
         tools = Tools(cluster, chart, releases, settings, self._probe)

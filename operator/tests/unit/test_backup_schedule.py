@@ -106,5 +106,6 @@ def test_none_is_overdue_while_the_platform_is_hibernated(
 
 
 def test_the_name_of_a_scheduled_backup_is_that_of_its_moment() -> None:
-    document = backup_schedule.document("academy", "here", datetime(2026, 5, 10, 3, 0, tzinfo=UTC))
+    name = backup_schedule.name_of("academy", datetime(2026, 5, 10, 3, 0, tzinfo=UTC))
+    document = backup_schedule.document("academy", "here", name, is_scheduled=True)
     assert document["metadata"]["name"] == "academy-202605100300"

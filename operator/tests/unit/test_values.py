@@ -29,35 +29,15 @@ def test_the_address_people_are_told(route: dict[str, object], public_url: str, 
     assert values.public_address(Route.model_validate(route), public_url) == address
 
 
-def test_the_resources_image_goes_before_the_operators_and_that_before_the_releases() -> None:
+def test_the_resources_image_goes_before_the_releases() -> None:
     release = versions.Release(version="1.0.0", images=dict.fromkeys(names.COMPONENTS, "release"))
     spec = SmartCourseSpec.model_validate({"images": {"user": "spec"}})
-    found = versions.image_references(release, {"user": "operator", "course": "operator"}, spec.images)
-    assert (found["user"], found["course"], found["gateway"]) == ("spec", "operator", "release")
-
-
-def test_an_unset_version_is_the_newest_at_first_and_stays() -> None:
-    known = versions.Releases({v: versions.Release(version=v, images={}) for v in ("1.9.0", "1.10.0")})
-    assert known.choose(wanted=None, current=None).version == "1.10.0"
-    assert known.choose(wanted=None, current="1.9.0").version == "1.9.0"
-
-
-def test_an_unknown_version_and_a_step_that_is_not_foreseen_are_refused() -> None:
-    known = versions.Releases(
-        {
-            v: versions.Release(version=v, images={}, upgrade_from=u)
-            for v, u in (("1.0.0", []), ("1.1.0", ["1.0.0"]), ("1.2.0", ["1.1.0"]))
-        }
-    )
-    assert known.choose(wanted="1.1.0", current="1.0.0").version == "1.1.0"
-    with pytest.raises(versions.UpgradeRefusedError, match=r"1\.2\.0 cannot follow 1\.0\.0"):
-        known.choose(wanted="1.2.0", current="1.0.0")
-    with pytest.raises(versions.ReleaseUnknownError, match=r"2\.0\.0"):
-        known.choose(wanted="2.0.0", current=None)
+    found = versions.image_references(release, spec.images)
+    assert (found["user"], found["gateway"]) == ("spec", "release")
 
 
 def test_the_committed_releases_can_be_read_and_name_every_image() -> None:
-    release = versions.Releases.read(ROOT / "manifests" / "releases").choose(wanted="1.0.0", current=None)
+    release = versions.Releases.read(ROOT / "manifests" / "releases").get("1.0.0")
     assert set(release.images) == {*names.COMPONENTS, "backup"}
 
 

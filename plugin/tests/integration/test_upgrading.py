@@ -75,14 +75,30 @@ def test_what_is_refused_is_told_with_what_is_not(world: World, plugin: Plugin, 
 
 
 @pytest.mark.usefixtures("releases")
-def test_an_upgrade_goes_release_by_release(world: World, plugin: Plugin) -> None:
+def test_an_upgrade_is_asked_for_and_awaited(world: World, plugin: Plugin) -> None:
     with operator(world) as ran:
-        done = plugin("upgrade", "1.2.0", "--timeout", "30")
+        done = plugin("upgrade", "1.2.0", "--timeout", "60")
     assert done.code == 0, done.err
-    assert ran == ["1.1.0", "1.2.0"]
-    assert "academy runs 1.1.0" in done.err
+    assert ran == ["1.2.0"], "the operator goes release by release"
     assert "academy runs 1.2.0" in done.err
     assert plugin("upgrade", "1.2.0").out == "1.2.0 runs already.\n"
+
+
+@pytest.mark.usefixtures("releases")
+@pytest.mark.parametrize(("phase", "version"), [("expanding", "1.0.0"), ("rollingOut", "1.0.0"), ("soaking", "1.1.0")])
+def test_one_can_go_back_while_the_schema_allows_it(world: World, plugin: Plugin, phase: str, version: str) -> None:
+    under_way = {"from": "1.0.0", "to": "1.1.0", "phase": phase, "startedAt": "2026-01-02T03:04:05Z"}
+    world.patch_status("academy", {"version": version, "upgrade": under_way})
+    already = "runs already" if version == "1.1.0" else "is on its way already"
+    assert plugin("upgrade", "1.1.0", "--check").out == f"1.1.0 {already}.\n"
+    told = plugin("upgrade", "1.0.0", "--check")
+    assert (told.code, told.out) == (0, "1.1.0 → 1.0.0: a step back, which the schema still allows.\n")
+    assert plugin("upgrade", "1.0.0", "--no-wait").code == 0
+    assert world.get()["spec"]["version"] == "1.0.0"
+    world.patch_status(
+        "academy", {"upgrade": {**under_way, "phase": "completed", "contracted": True}, "version": "1.1.0"}
+    )
+    assert plugin("upgrade", "1.0.0", "--check").code == 1
 
 
 @pytest.mark.usefixtures("releases")

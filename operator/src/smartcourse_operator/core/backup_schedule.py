@@ -130,19 +130,20 @@ def name_of(name: str, moment: datetime) -> str:
     return f"{name}-{moment:%Y%m%d%H%M}"
 
 
-def document(name: str, namespace: str, moment: datetime) -> Document:
-    """Return the SmartCourseBackup for a moment of the schedule."""
+def document(name: str, namespace: str, backup: str, *, is_scheduled: bool) -> Document:
+    """Return the SmartCourseBackup named `backup` of a SmartCourse; one that is not of the schedule is kept."""
+    of_schedule = {names.LABEL_SCHEDULED: "true"} if is_scheduled else {}
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.BACKUP_KIND,
         "metadata": {
-            "name": name_of(name, moment),
+            "name": backup,
             "namespace": namespace,
             "labels": {
                 names.LABEL_INSTANCE: name,
                 names.LABEL_PART_OF: names.PART_OF,
                 names.LABEL_MANAGED_BY: names.OPERATOR,
-                names.LABEL_SCHEDULED: "true",
+                **of_schedule,
             },
         },
         "spec": {"smartCourse": name},

@@ -17,7 +17,9 @@ GROUPS = (
     (ConditionType.ROUTE_READY, (Phase.ROUTE, Phase.FORWARD_AUTH), "RouteApplied", "The route is in place."),
     (ConditionType.MONITORING_READY, (Phase.MONITORING,), "MonitorsApplied", "The ServiceMonitors are in place."),
 )
-OPTIONAL = frozenset({ConditionType.MONITORING_READY, ConditionType.BACKED_UP, ConditionType.HIBERNATED})
+OPTIONAL = frozenset({
+    ConditionType.MONITORING_READY, ConditionType.BACKED_UP, ConditionType.UPGRADED, ConditionType.HIBERNATED
+})  # fmt: skip
 """Conditions that are there only while something of their phases is asked for."""
 
 
@@ -55,10 +57,11 @@ class Findings:
     is_paused: bool = False
     is_asleep: bool = False
     backed_up: Verdict | None = None
+    upgraded: Verdict | None = None
 
 
-RESTORING, HIBERNATED = "Restoring", "Hibernated"
-PLANNED = frozenset({RESTORING, HIBERNATED})
+RESTORING, HIBERNATED, UPGRADING = "Restoring", "Hibernated", "Upgrading"
+PLANNED = frozenset({RESTORING, HIBERNATED, UPGRADING})
 """Reasons of problems that somebody asked for: the platform is not Ready, and nothing is wrong with it."""
 
 
@@ -118,7 +121,7 @@ def hibernated_verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
 def degraded_verdict(findings: Findings) -> Verdict:
     if findings.problem and findings.problem.reason not in PLANNED:
         return verdict(True, findings.problem.reason, findings.problem.message)
-    state = findings.board.pending(ESSENTIAL) if findings.board else None
+    state = findings.board.pending((*ESSENTIAL, Phase.CONTRACT)) if findings.board else None
     if state and (state.progress is Progress.FAILED or state.reason != PROGRESSING):
         return verdict(True, state.reason, state.message)
     return verdict(False, "AsExpected", "Nothing has failed.")
@@ -132,6 +135,7 @@ def verdicts(findings: Findings) -> dict[ConditionType, Verdict]:
         ConditionType.READY: ready_verdict(findings),
         **group_verdicts(findings),
         **({ConditionType.BACKED_UP: findings.backed_up} if findings.backed_up else {}),
+        **({ConditionType.UPGRADED: findings.upgraded} if findings.upgraded else {}),
         ConditionType.DEGRADED: degraded_verdict(findings),
         ConditionType.PAUSED: verdict(False, "NotPaused", "The operator keeps the platform as its spec asks."),
         **hibernated_verdicts(findings),
@@ -174,9 +178,12 @@ def phase_of(findings: Findings) -> Phase:
     return Phase.GATEWAY if current is Phase.READY and findings.health else current
 
 
-TELLING = (ConditionType.READY, ConditionType.DEGRADED, ConditionType.MONITORING_READY, ConditionType.BACKED_UP)
+TELLING = (
+    ConditionType.READY, ConditionType.DEGRADED, ConditionType.MONITORING_READY, ConditionType.BACKED_UP,
+    ConditionType.UPGRADED,
+)  # fmt: skip
 """Conditions that are worth a warning: none of the others can be bad while all of these are good."""
-EXPLAINING = (ConditionType.DEGRADED, ConditionType.MONITORING_READY, ConditionType.BACKED_UP)
+EXPLAINING = tuple(kind for kind in TELLING if kind is not ConditionType.READY)
 """Conditions of which another reason is news too."""
 
 

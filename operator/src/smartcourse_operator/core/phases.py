@@ -11,11 +11,12 @@ from smartcourse_operator.core.status import Phase
 
 ORDER = (
     Phase.DATASTORES, Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE, Phase.FORWARD_AUTH,
-    Phase.SEED, Phase.MONITORING,
+    Phase.SEED, Phase.MONITORING, Phase.CONTRACT,
 )  # fmt: skip
 """The phases whose objects the charts render."""
-ESSENTIAL = tuple(phase for phase in ORDER if phase is not Phase.MONITORING)
-"""What the platform needs to serve: that it can't be watched is told, and holds nothing up."""
+ESSENTIAL = tuple(phase for phase in ORDER if phase not in (Phase.MONITORING, Phase.CONTRACT))
+"""What the platform needs to serve: that it can't be watched, or that its schema holds more than it needs, is told
+and holds nothing up."""
 
 REQUIRES = {
     Phase.DATASTORES: None,
@@ -28,8 +29,11 @@ REQUIRES = {
     Phase.FORWARD_AUTH: Phase.GATEWAY,  # until it answers there, requests go through the gateway
     Phase.SEED: Phase.MIGRATIONS,
     Phase.MONITORING: Phase.MIGRATIONS,
+    Phase.CONTRACT: Phase.GATEWAY,
 }
 """The phase that must be done before another may begin. A failing migration thus leaves the old version serving."""
+IN_AN_UPGRADE = {**REQUIRES, Phase.GATEWAY: Phase.SERVICES}
+"""A new gateway would offer routes that the services do not have yet."""
 
 
 @dataclass
@@ -38,13 +42,14 @@ class Board:
 
     rendered: Mapping[Phase, list[Document]]
     states: dict[Reference, State] = field(default_factory=dict)
+    requires: Mapping[Phase, Phase | None] = field(default_factory=lambda: REQUIRES)
 
     @classmethod
-    def of(cls, documents: Iterable[Document]) -> Board:
+    def of(cls, documents: Iterable[Document], *, is_upgrade: bool = False) -> Board:
         by_phase: dict[Phase, list[Document]] = {phase: [] for phase in ORDER}
         for document in documents:
             by_phase[phase_of(document)].append(document)
-        return cls(by_phase)
+        return cls(by_phase, requires=IN_AN_UPGRADE if is_upgrade else REQUIRES)
 
     def references(self) -> set[Reference]:
         return {reference(document) for documents in self.rendered.values() for document in documents}
@@ -57,7 +62,7 @@ class Board:
         return all(state.progress is Progress.DONE for state in self.states_in(phase))
 
     def may_begin(self, phase: Phase) -> bool:
-        required = REQUIRES[phase]
+        required = self.requires[phase]
         return required is None or (self.is_done(required) and self.may_begin(required))
 
     def current(self) -> Phase:

@@ -461,6 +461,23 @@ class Events(Model):
     )
 
 
+class UpdateStrategy(Model):
+    """How a new release takes over."""
+
+    rollback_minutes: int = Field(
+        60,
+        ge=0,
+        le=43_200,
+        description="How long, in minutes after a new release serves, one can go back by setting `version` to the one "
+        "before. Then what only that one needs is removed from the schema.",
+    )
+    backup: bool = Field(
+        True,
+        description="Make a backup before that removal, which cannot be undone; it waits for it, and for spec.backup "
+        "to be set.",
+    )
+
+
 class Monitoring(Model):
     """Metrics and traces for those who run the platform."""
 
@@ -536,6 +553,7 @@ class SmartCourseSpec(Model):
         None, description="Backups: when, how many, and where to. `{}` is good; unset means that none can be made."
     )
     images: Images = Field(default_factory=Images, description="Image references that override the release's.")
+    update_strategy: UpdateStrategy = Field(default_factory=UpdateStrategy, description="How a new release takes over.")
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,
         description="When the resource is deleted: Retain keeps volumes, Secrets and backups, Delete removes them too; "

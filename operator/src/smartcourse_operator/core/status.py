@@ -23,6 +23,7 @@ class Phase(StrEnum):
     FORWARD_AUTH = "forwardAuth"
     SEED = "seed"
     MONITORING = "monitoring"
+    CONTRACT = "contract"
     READY = "ready"
     HIBERNATED = "hibernated"
 
@@ -35,6 +36,7 @@ class ConditionType(StrEnum):
     ROUTE_READY = "RouteReady"
     MONITORING_READY = "MonitoringReady"
     BACKED_UP = "BackedUp"
+    UPGRADED = "Upgraded"
     DEGRADED = "Degraded"
     PAUSED = "Paused"
     HIBERNATED = "Hibernated"
@@ -57,6 +59,17 @@ class RotationPhase(StrEnum):
     PROMOTED = "promoted"
     RETAINED = "retained"
     RETIRING = "retiring"
+    COMPLETED = "completed"
+
+
+class UpgradePhase(StrEnum):
+    """How far an upgrade is; the order is that of its steps."""
+
+    EXPANDING = "expanding"
+    ROLLING_OUT = "rollingOut"
+    SOAKING = "soaking"
+    BACKING_UP = "backingUp"
+    CONTRACTING = "contracting"
     COMPLETED = "completed"
 
 
@@ -118,6 +131,27 @@ class Rotation(Model):
     message: str = Field("", description="A sentence for people.", max_length=1024)
 
 
+class Upgrade(Model):
+    """The last step from one release to another, or the one under way; a way back is one too."""
+
+    before: str = Field(alias="from", description="The release that was run before.", max_length=32)
+    to: str = Field(description="The release that is run after it.", max_length=32)
+    phase: UpgradePhase = Field(
+        description="expanding (the schema gets what the new release needs), rollingOut, soaking (one can go back), "
+        "backingUp, contracting (what only the release before needs is removed from the schema) or completed."
+    )
+    started_at: str = Field(description="When it began.", json_schema_extra={"format": "date-time"})
+    served_at: str | None = Field(
+        None, description="When the new release served.", json_schema_extra={"format": "date-time"}
+    )
+    backup: str | None = Field(
+        None, description="SmartCourseBackup that was made before the schema was contracted.", max_length=253
+    )
+    is_contracted: bool = Field(
+        False, alias="contracted", description="Whether the schema no longer serves the release before."
+    )
+
+
 class SmartCourseStatus(Model):
     """What the operator has seen and done."""
 
@@ -125,13 +159,17 @@ class SmartCourseStatus(Model):
         None, description="What is being brought about, `ready` when nothing is left, `hibernated` when nothing runs."
     )
     url: str | None = Field(None, description="Where people reach the platform.", max_length=512)
-    version: str | None = Field(None, description="The release that is run.", max_length=32)
+    version: str | None = Field(
+        None, description="The release that is run; during an upgrade the old one until the new one serves.",
+        max_length=32,
+    )  # fmt: skip
+    upgrade: Upgrade | None = Field(None, description="The last upgrade, or the one under way.")
     observed_generation: int | None = Field(None, description="The generation of the spec that was last acted on.")
     conditions: list[Condition] = Field(
         default_factory=list,
         description="Ready, DatabasesReady, SchemaMigrated, ServicesReady, RouteReady, Degraded and Paused; "
-        "MonitoringReady while ServiceMonitors are asked for, BackedUp while spec.backup is set, Hibernated while "
-        "spec.hibernated is true.",
+        "MonitoringReady while ServiceMonitors are asked for, BackedUp while spec.backup is set, Upgraded once it was "
+        "upgraded, Hibernated while spec.hibernated is true.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     inventory: list[ObjectReference] = Field(

@@ -90,12 +90,14 @@ def route_values(route: Route) -> Values:
 def chart_values(
     spec: SmartCourseSpec, *, images: dict[str, str], image_pull_policy: str, secret_hashes: dict[str, str],
     logins: dict[str, Values], has_kafka_ca: bool, public_url: str, hold_data: bool, restored: str = "",
+    contract: list[str] | None = None,
 ) -> Values:  # fmt: skip
     """Return the values to render with; `secret_hashes` is by datastore, and `auth email push events` for the rest.
 
     `logins`: by service, which of its PostgreSQL roles it uses and whether the other has a password too.
     `hold_data`: the databases' volumes are known to be initialised, and must not be so again. `restored`: what the data
-    was last restored by, for then the schema is brought about anew.
+    was last restored by, for then the schema is brought about anew. `contract`: the services whose schema may lose what
+    only the release before needs.
 
     Raises:
         TooManyConnectionsError: PostgreSQL does not take the connections that the spec's pods need.
@@ -120,6 +122,7 @@ def chart_values(
             "telemetry": telemetry_values(spec),
             "forwardAuth": forward_auth_values(spec.route),
             "restored": restored,
+            "contract": contract or [],
         },
         **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
         **{service: plain(getattr(spec.services, service)) for service in names.SERVICES},

@@ -58,7 +58,24 @@ class UpgradeRefusedError(VersionError):
     reason = "UpgradeRefused"
 
     def __init__(self, current: str, wanted: str) -> None:
-        super().__init__(f"spec.version {wanted} cannot follow {current}: the release does not name it in upgradeFrom")
+        super().__init__(
+            f"spec.version {wanted} cannot follow {current}: no way of releases that name each other in upgradeFrom "
+            f"leads there; {current} goes on, which `version: {current}` asks for"
+        )
+
+
+class RollbackRefusedError(VersionError):
+    """The resource asks for the release before, which the schema no longer serves."""
+
+    reason = "RollbackRefused"
+
+    def __init__(self, current: str, wanted: str, backup: str | None) -> None:
+        source = f"SmartCourseBackup {backup}" if backup else f"a backup of the time before {current}"
+        super().__init__(
+            f"spec.version {wanted} cannot follow {current}: what only {wanted} needs is no longer in the schema; "
+            f"{current} goes on, which `version: {current}` asks for. The way out is another SmartCourse with "
+            f"`version: {wanted}` into which {source} is restored"
+        )
 
 
 class ImageUnknownError(VersionError):
@@ -83,39 +100,44 @@ class Releases:
         self._releases = dict(releases)
 
     @classmethod
-    def read(cls, directory: Path) -> Releases:
-        """Read every `*.yaml` in `directory`."""
-        files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.yaml")))
-        return cls({release.version: release for release in map(Release.model_validate, files)})
+    def read(cls, directory: Path, *, images: Mapping[str, str] | None = None, further: Path | None = None) -> Releases:
+        """Read every `*.yaml` in `directory`, and in `further` if there is such a directory: what is there comes first.
+
+        `images` take the place of those of the newest in `directory`, by component.
+        """
+        releases = cls(_read(directory))
+        newest = releases.newest()
+        own = newest.model_copy(update={"images": {**newest.images, **(images or {})}})
+        return cls({**releases._releases, own.version: own, **(_read(further) if further else {})})
 
     def known(self) -> list[KnownRelease]:
         """Return what the status tells of them, oldest first."""
         ordered = sorted(self._releases.values(), key=lambda release: order(release.version))
         return [KnownRelease(version=one.version, upgrade_from=one.upgrade_from) for one in ordered]
 
-    def choose(self, *, wanted: str | None, current: str | None) -> Release:
-        """Return the release to run: the one asked for, else the one that runs, else the newest.
+    def newest(self) -> Release:
+        return self._releases[max(self._releases, key=order)]
+
+    def get(self, version: str) -> Release:
+        """Return a release.
 
         Raises:
             ReleaseUnknownError: there is no such release here.
-            UpgradeRefusedError: the wanted release may not follow the current one.
         """
-        version = wanted or current or max(self._releases, key=order)
         if version not in self._releases:
             raise ReleaseUnknownError(version, sorted(self._releases, key=order))
-        release = self._releases[version]
-        if current and current != version and current not in release.upgrade_from:
-            raise UpgradeRefusedError(current, version)
-        return release
+        return self._releases[version]
 
 
-def image_references(release: Release, configured: Mapping[str, str], overrides: Images) -> dict[str, str]:
-    """Return each component's image: the resource's, else the operator's configuration's, else the release's."""
+def _read(directory: Path) -> dict[str, Release]:
+    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.yaml")))
+    return {release.version: release for release in map(Release.model_validate, files)}
+
+
+def image_references(release: Release, overrides: Images) -> dict[str, str]:
+    """Return each component's image: the resource's, else the release's."""
     own = overrides.model_dump(exclude_none=True)
-    return {
-        component: own.get(component) or configured.get(component) or release.images[component]
-        for component in names.COMPONENTS
-    }
+    return {component: own.get(component) or release.images[component] for component in names.COMPONENTS}
 
 
 def path(releases: Iterable[KnownRelease], *, current: str, wanted: str) -> list[str] | None:
@@ -135,13 +157,13 @@ def path(releases: Iterable[KnownRelease], *, current: str, wanted: str) -> list
     return ways.get(wanted)
 
 
-def backup_image(release: Release, configured: Mapping[str, str], overrides: Images) -> str:
+def backup_image(release: Release, overrides: Images) -> str:
     """Return the image that backups' Jobs run, chosen likewise.
 
     Raises:
-        ImageUnknownError: none of them names one.
+        ImageUnknownError: neither names one.
     """
-    found = overrides.backup or configured.get("backup") or release.images.get("backup")
+    found = overrides.backup or release.images.get("backup")
     if found is None:
         raise ImageUnknownError(release.version)
     return found

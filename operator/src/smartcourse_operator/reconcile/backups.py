@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smartcourse_operator.core import backup_jobs, names
+from smartcourse_operator.core import backup_jobs, names, upgrades
 from smartcourse_operator.core.backup_jobs import Task
 from smartcourse_operator.core.backups import Backup, BackupPhase, BackupSpec, BackupStatus, Repository
 from smartcourse_operator.core.objects import BACKUP, VOLUME_CLAIM, Document, labels
@@ -79,7 +79,7 @@ class BackupReconciler:
         settings = {
             "BACKUP_NAME": f"{metadata['name']}.{metadata['uid']}",  # one of the same name may have been there before
             "BACKUP_SOURCE": f"{namespace}/{course.name}",
-            "BACKUP_RELEASE": course.status.version or "",
+            "BACKUP_RELEASE": upgrades.oldest_served(course.status) or "",
             "IS_SCHEDULED": str(names.LABEL_SCHEDULED in labels(document)).lower(),
             "KEEP": str(backup.keep),
             "VERIFY": str(backup.verify).lower(),

@@ -13,7 +13,17 @@ from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.adapters.gateway import PORT, PROBES_PORT, HealthProbe
 from smartcourse_operator.adapters.helm import Chart, RenderError
 from smartcourse_operator.config import Settings
-from smartcourse_operator.core import conditions, credentials, drift, names, stopping, values, versions, volumes
+from smartcourse_operator.core import (
+    conditions,
+    credentials,
+    drift,
+    names,
+    stopping,
+    upgrades,
+    values,
+    versions,
+    volumes,
+)
 from smartcourse_operator.core.backups import ENDED
 from smartcourse_operator.core.conditions import Findings, Problem
 from smartcourse_operator.core.objects import (
@@ -32,7 +42,15 @@ from smartcourse_operator.core.objects import (
 from smartcourse_operator.core.phases import ORDER, Board
 from smartcourse_operator.core.readiness import DONE, Progress, State, failed_at, state_of, unknown_kind, waiting
 from smartcourse_operator.core.spec import SmartCourseSpec
-from smartcourse_operator.core.status import ConditionType, ObjectReference, Phase, SmartCourseStatus, Volume
+from smartcourse_operator.core.status import (
+    ConditionType,
+    ObjectReference,
+    Phase,
+    SmartCourseStatus,
+    Upgrade,
+    UpgradePhase,
+    Volume,
+)
 from smartcourse_operator.core.tuning import TooManyConnectionsError
 from smartcourse_operator.reconcile import reporter
 from smartcourse_operator.reconcile.applier import Applier, NameTakenError
@@ -81,7 +99,9 @@ class Work:
     owner: Document
     spec: SmartCourseSpec
     before: SmartCourseStatus
-    release: versions.Release | None = None
+    plan: upgrades.Plan | None = None
+    upgrade: Upgrade | None = None
+    """How far the upgrade is when this reconcile has done what it can."""
     problem: Problem | None = None
     board: Board | None = None
     live: Objects = field(default_factory=dict)
@@ -148,7 +168,7 @@ class Reconciler:
             return Outcome.GONE if await self._finalizer.clean_up(owner) else Outcome.WAITING
         before = SmartCourseStatus.model_validate(owner.get("status") or {})
         work = Work(owner, SmartCourseSpec.model_validate(owner.get("spec") or {}), before)
-        findings = await self._bring_about(work)
+        findings = await self._upgraded(work, await self._bring_about(work))
         if work.spec.backup and not findings.is_paused:
             work.backed_up = await self._scheduler.keep(
                 work.name, work.namespace, work.spec.backup, before.backup, self._tools.now(),
@@ -159,7 +179,8 @@ class Reconciler:
             self._scheduler.forget(work.name, work.namespace)
         await self._reporter.report(owner, before, self._status(work, findings))
         is_settled = findings.is_paused or findings.is_asleep or conditions.ready_verdict(findings).status == "True"
-        return Outcome.DONE if is_settled and not work.has_rotated else Outcome.WAITING
+        is_going_on = work.has_rotated or (work.upgrade is not None and work.upgrade.phase in upgrades.HURRIED)
+        return Outcome.DONE if is_settled and not is_going_on else Outcome.WAITING
 
     async def _bring_about(self, work: Work) -> Findings:
         if work.spec.paused:
@@ -201,16 +222,18 @@ class Reconciler:
             StoppedError: that cannot be told.
         """
         try:
-            work.release = self._choose(work)
             await self._note_restore(work)
+            work.plan = self._planned(work)
+            work.upgrade = work.plan.upgrade
+            work.problem = work.problem or work.plan.problem
             kept = await self._keeper.keep(work.name, work.namespace, work.spec, is_initialised=work.is_initialised)
             work.kept = kept
             await self._check_tls(work)
             work.claims = await self._observer.claims(work.name, work.namespace)
             if missing := volumes.missing_data(work.before.volumes, volumes.volumes_of_truth(work.claims)):
                 raise StoppedError(Problem("DataMissing", missing, (ConditionType.DATABASES_READY,)))
-            rendered = await self._stopped(work, await self._render(work, work.release, kept))
-            work.board = Board.of(adopt(rendered, work.owner))
+            rendered = await self._stopped(work, await self._render(work, work.plan, kept))
+            work.board = Board.of(adopt(rendered, work.owner), is_upgrade=upgrades.is_under_way(work.upgrade))
         except credentials.SecretError as error:
             raise StoppedError(
                 Problem(error.reason, str(error), (reader(work.name, work.spec, error.secret),))
@@ -238,23 +261,31 @@ class Reconciler:
         work.awake = await self._observer.awake(work.name, work.namespace)
         return stopping.asleep(rendered, work.awake)
 
-    def _choose(self, work: Work) -> versions.Release:
-        """Return the release to run: where the one asked for can't be, the one that runs is kept, and it is told.
-
-        While it is hibernated it is not upgraded either.
+    def _planned(self, work: Work) -> upgrades.Plan:
+        """Return the release to run; while the platform is hibernated or being restored no upgrade begins.
 
         Raises:
-            VersionError: there is none to keep.
+            VersionError: there is none.
         """
-        current = work.before.version
-        wanted = None if current and work.spec.hibernated else work.spec.version
-        try:
-            return self._tools.releases.choose(wanted=wanted, current=current)
-        except versions.VersionError as error:
-            if current is None:
-                raise
-            work.problem = Problem(error.reason, str(error))
-            return self._tools.releases.choose(wanted=None, current=current)
+        is_held = work.spec.hibernated or work.restoring is not None
+        return upgrades.plan(
+            self._tools.releases, wanted=work.spec.version, before=work.before, now=self._tools.now(), is_held=is_held
+        )
+
+    async def _upgraded(self, work: Work, findings: Findings) -> Findings:
+        """Take an upgrade one step further where what was found allows it, and tell of it."""
+        if work.plan is None or work.upgrade is None or findings.board is None:
+            return findings
+        name = upgrades.backup_name(work.name, work.upgrade)
+        is_serving = findings.board.current() is Phase.READY and findings.health == ""
+        seen = upgrades.Seen(findings.board, is_serving, can_back_up=work.spec.backup is not None)
+        if work.upgrade.phase is UpgradePhase.BACKING_UP and work.spec.update_strategy.backup and seen.can_back_up:
+            seen = replace(seen, backup=await self._scheduler.made(work.name, work.namespace, name))
+        strategy = work.spec.update_strategy
+        if not (work.restoring or work.awake):
+            work.upgrade = upgrades.advance(work.name, work.plan, seen, strategy, self._tools.now())
+        told = upgrades.told(work.name, replace(work.plan, upgrade=work.upgrade), seen, strategy)
+        return replace(findings, upgraded=told)
 
     async def _check_tls(self, work: Work) -> None:
         """Note that the route's certificate is missing; all the rest can be brought about meanwhile."""
@@ -263,11 +294,11 @@ class Reconciler:
         except credentials.SecretError as error:
             work.problem = work.problem or Problem(error.reason, str(error), (ConditionType.ROUTE_READY,))
 
-    async def _render(self, work: Work, release: versions.Release, kept: Kept) -> list[Document]:
+    async def _render(self, work: Work, plan: upgrades.Plan, kept: Kept) -> list[Document]:
         settings = self._tools.settings
         chart_values = values.chart_values(
             work.spec,
-            images=versions.image_references(release, settings.images, work.spec.images),
+            images=versions.image_references(plan.release, work.spec.images),
             image_pull_policy=settings.image_pull_policy,
             secret_hashes=kept.digests,
             logins=kept.logins(),
@@ -275,6 +306,7 @@ class Reconciler:
             public_url=settings.public_url,
             hold_data=bool(work.before.volumes),
             restored=work.before.restored or "",
+            contract=plan.contracts,
         )
         return await self._tools.chart.render(work.name, work.namespace, chart_values)
 
@@ -381,13 +413,21 @@ class Reconciler:
             **shared,
             phase=conditions.phase_of(findings),
             url=values.public_address(work.spec.route, self._tools.settings.public_url),
-            version=work.release.version if work.release else None,
+            version=self._version(work),
+            upgrade=work.upgrade,
             inventory=self._inventory(work),
             completed_jobs=self._completed_jobs(work, board),
             restored=work.before.restored,
             volumes=work.before.volumes or self._volumes_with_data(work, board),
             rotations=self._rotator.told(work.owner, work.spec, work.kept) if work.kept else [],
         )
+
+    @staticmethod
+    def _version(work: Work) -> str | None:
+        """Return the release that is run: the one before until the new one serves."""
+        if work.before.version and work.upgrade and work.upgrade.phase in upgrades.UNSERVED:
+            return work.before.version
+        return work.plan.release.version if work.plan else None
 
     @staticmethod
     def _inventory(work: Work) -> list[ObjectReference]:

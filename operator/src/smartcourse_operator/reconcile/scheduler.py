@@ -11,7 +11,7 @@ from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.core import backup_schedule
 from smartcourse_operator.core.backup_schedule import Made, ScheduleError
-from smartcourse_operator.core.backups import Backup, BackupSummary
+from smartcourse_operator.core.backups import Backup, BackupStatus, BackupSummary
 from smartcourse_operator.core.conditions import Verdict
 from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.objects import BACKUP, Document
@@ -67,9 +67,18 @@ class BackupScheduler:
         """Take away what is measured of backups that are not asked for any more."""
         metrics.forget(metrics.OF_BACKUPS, namespace, name)
 
+    async def made(self, name: str, namespace: str, backup: str) -> BackupStatus:
+        """Return how far the SmartCourseBackup `backup` is; it is made unless it is there."""
+        found = await self._cluster.find(BACKUP, namespace, backup)
+        if found is None:
+            log.info("making", namespace=namespace, name=name, backup=backup)
+            await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, backup, is_scheduled=False))
+        return BackupStatus.model_validate((found or {}).get("status") or {})
+
     async def _make(self, name: str, namespace: str, moment: datetime) -> None:
+        backup = backup_schedule.name_of(name, moment)
         try:
-            await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, moment))
+            await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, backup, is_scheduled=True))
         except ApiError as error:
             if not error.is_conflict:  # made before this process could note that it was
                 raise

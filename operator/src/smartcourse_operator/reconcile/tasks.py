@@ -114,10 +114,10 @@ class Tasks:
         self, task: Task, owner: Document, course: Course, repository: Repository, settings: dict[str, str]
     ) -> None:
         """Make a Job, unless it is there."""
-        release = self._tools.releases.choose(wanted=None, current=course.status.version)
+        release = self._tools.releases.get(str(course.status.version))
         assignment = Assignment(
             task, owner, course.name, course.spec, repository,
-            versions.backup_image(release, self._tools.settings.images, course.spec.images),
+            versions.backup_image(release, course.spec.images),
             self._tools.settings.image_pull_policy, settings,
         )  # fmt: skip
         namespace, name = owner["metadata"]["namespace"], backup_jobs.job_name(owner, task)

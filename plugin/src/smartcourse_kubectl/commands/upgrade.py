@@ -15,11 +15,12 @@ from smartcourse_kubectl.core.view import View, view
 from smartcourse_kubectl.errors import Exit, PluginError
 from smartcourse_kubectl.session import Session, json_option, with_session
 from smartcourse_kubectl.waiting import Progress, wait
-from smartcourse_operator.core.status import ConditionType
-from smartcourse_operator.core.versions import ReleaseUnknownError, UpgradeRefusedError, path
+from smartcourse_operator.core.status import ConditionStatus, ConditionType
+from smartcourse_operator.core.upgrades import can_go_back, standing
+from smartcourse_operator.core.versions import ReleaseUnknownError, RollbackRefusedError, UpgradeRefusedError, path
 
 UPGRADE_SECONDS = 1800
-REFUSED = frozenset({ReleaseUnknownError.reason, UpgradeRefusedError.reason})
+REFUSED = frozenset({ReleaseUnknownError.reason, UpgradeRefusedError.reason, RollbackRefusedError.reason})
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,19 @@ class Plan:
     wanted: str
     steps: tuple[str, ...]
     refusal: str = ""
+    is_back: bool = False
+    is_served: bool = True
+    """Whether the pods of `current` serve: those of an upgrade that is under way do not yet."""
 
     @property
     def text(self) -> str:
         if self.refusal:
             return self.refusal
         if not self.steps:
-            return f"{self.current} runs already."
+            return f"{self.current} runs already." if self.is_served else f"{self.current} is on its way already."
         way = " → ".join((self.current, *self.steps))
+        if self.is_back:
+            return f"{way}: a step back, which the schema still allows."
         return f"{way}: {len(self.steps)} step{'' if len(self.steps) == 1 else 's, one after the other'}."
 
 
@@ -54,15 +60,18 @@ def plan(shown: View, wanted: str) -> Plan:
         )
     if not shown.version:
         raise PluginError(f"{shown.name} runs no release yet; it waits for {shown.waits_for}", code=Exit.NO)
-    steps = path(shown.releases, current=shown.version, wanted=wanted)
+    current = standing(shown.version, shown.upgrade) or shown.version
+    if can_go_back(shown.upgrade, wanted):
+        return Plan(current, wanted, (wanted,), is_back=True)
+    steps = path(shown.releases, current=current, wanted=wanted)
     if steps is not None:
-        return Plan(shown.version, wanted, tuple(steps))
+        return Plan(current, wanted, tuple(steps), is_served=current == shown.version)
     known = [release.version for release in shown.releases]
     if wanted not in known:
-        return Plan(shown.version, wanted, (), f"The operator has no release {wanted}; it has {', '.join(known)}.")
-    after = [one for one in known if path(shown.releases, current=shown.version, wanted=one)]
+        return Plan(current, wanted, (), f"The operator has no release {wanted}; it has {', '.join(known)}.")
+    after = [one for one in known if path(shown.releases, current=current, wanted=one)]
     told = f"what can: {', '.join(after)}" if after else "none of the operator's releases can"
-    return Plan(shown.version, wanted, (), f"{wanted} cannot follow {shown.version}, not even by others; {told}.")
+    return Plan(current, wanted, (), f"{wanted} cannot follow {current}, not even by others; {told}.")
 
 
 @click.command(short_help="Bring it to another release, or say what would happen.")
@@ -79,8 +88,9 @@ def upgrade(
 ) -> None:  # fmt: skip
     """Bring a SmartCourse to VERSION, or to the newest that the operator has, release by release.
 
-    Each step sets spec.version and waits until the release is Ready. Where one halts, what ran before serves on;
-    the same command goes on from there. -o json is for --check.
+    It sets spec.version and waits until that release serves; the operator takes the steps. Where one halts, what ran
+    before serves on, and the condition Upgraded says why. The release before is gone back to in the same way.
+    -o json is for --check.
     """
     if output and not check:
         raise click.UsageError("-o json is for --check.")
@@ -95,18 +105,11 @@ def upgrade(
         click.get_current_context().exit(Exit.NO)
     if check:
         return
-    if len(made.steps) > 1 and not waits:
-        raise click.UsageError("Several steps have to wait for each other: leave --no-wait out, or go step by step.")
-    for step in made.steps:
-        go(session, shown.namespace, shown.name, step, waits=waits, timeout_seconds=timeout_seconds)
-
-
-def go(session: Session, namespace: str, name: str, step: str, *, waits: bool, timeout_seconds: int) -> None:
-    """Take one step."""
-    change(session, resolve(session.cluster, name), {"version": step}, f"spec.version is {step}")
-    if waits:
-        probe = until_runs(session.cluster, namespace, name, step)
-        wait(session.err, probe, what=f"{name} to run {step}", timeout_seconds=timeout_seconds)
+    if made.steps:
+        change(session, document, {"version": made.wanted}, f"spec.version is {made.wanted}")
+    if waits and (made.steps or not made.is_served):
+        probe = until_runs(session.cluster, shown.namespace, shown.name, made.wanted)
+        wait(session.err, probe, what=f"{shown.name} to run {made.wanted}", timeout_seconds=timeout_seconds)
 
 
 def until_runs(cluster: Cluster, namespace: str, name: str, version: str) -> Callable[[], Progress]:
@@ -116,7 +119,9 @@ def until_runs(cluster: Cluster, namespace: str, name: str, version: str) -> Cal
             return Progress(is_done=True, text=f"{name} runs {version}")
         degraded = shown.condition(ConditionType.DEGRADED)
         refused = shown.is_current and degraded is not None and degraded.reason in REFUSED
-        text = f"{name} waits for {shown.waits_for or 'the operator'}"
+        upgraded = shown.condition(ConditionType.UPGRADED)
+        waits_for = f"{name} waits for {shown.waits_for or 'the operator'}"
+        text = upgraded.message if upgraded and upgraded.status is not ConditionStatus.TRUE else waits_for
         return Progress(is_done=False, text=text, failed=degraded.message if degraded and refused else "")
 
     return probe

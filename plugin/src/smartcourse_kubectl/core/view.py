@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from smartcourse_operator.core import names
 from smartcourse_operator.core.fields import timestamp
 from smartcourse_operator.core.objects import Document, labels
 from smartcourse_operator.core.readiness import trouble_of
-from smartcourse_operator.core.status import ConditionType, KnownRelease, Phase
+from smartcourse_operator.core.status import ConditionType, KnownRelease, Phase, Upgrade
 
 GOOD_WHEN_FALSE = frozenset({ConditionType.DEGRADED, ConditionType.PAUSED, ConditionType.HIBERNATED})
 
@@ -144,6 +146,8 @@ class View:
     pods: tuple[Pod, ...] = field(default=())
     volumes: tuple[Volume, ...] = field(default=())
     rotations: tuple[Rotation, ...] = field(default=())
+    upgrade: Upgrade | None = None
+    """The last one, or the one under way; None of one that this program cannot read."""
 
     def condition(self, kind: str) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == kind), None)
@@ -213,7 +217,15 @@ def view(document: Document, pods: Iterable[Document] = (), claims: Iterable[Doc
         pods=tuple(sorted(shown, key=lambda pod: (rank(pod.component), pod.name))),
         volumes=tuple(sorted(map(Volume.of, claims), key=lambda volume: volume.name)),
         rotations=tuple(map(Rotation.of, status.get("rotations") or ())),
+        upgrade=upgrade_of(status),
     )
+
+
+def upgrade_of(status: Document) -> Upgrade | None:
+    try:
+        return Upgrade.model_validate(status["upgrade"]) if status.get("upgrade") else None
+    except ValidationError:
+        return None
 
 
 def rank(component: str) -> int:

@@ -1,0 +1,110 @@
+"""Releases that are derived from the images of today: the same programs, and migrations of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .kubernetes import Kubectl
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("user", "course", "notification", "gateway")
+OPERATOR = "smartcourse-operator"
+OPERATOR_NAMESPACE = "smartcourse-system"
+NODES_REGISTRY, ENGINES_REGISTRY = "smartcourse.local/", "localhost:5001/"
+VERSIONS_DIRECTORY = "/app/src/user_service/migrations/versions/"
+REVISION = """
+from alembic import op
+
+revision, down_revision = {name!r}, {before!r}
+branch_labels = depends_on = None
+phase = {phase!r}
+
+
+def upgrade() -> None:
+    for statement in {statements!r}:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    raise NotImplementedError
+"""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A migration of user-service."""
+
+    name: str
+    before: str
+    statements: tuple[str, ...]
+    phase: str = "expand"
+
+    @property
+    def text(self) -> str:
+        return REVISION.format(name=self.name, before=self.before, phase=self.phase, statements=self.statements)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release whose pods run today's programs; its user-service brings `revisions`, its own the last ones."""
+
+    version: str
+    before: str
+    revisions: tuple[Revision, ...]
+    schema: dict[str, str] = field(default_factory=dict)
+
+    def document(self, images: Mapping[str, str]) -> dict[str, Any]:
+        return {"upgradeFrom": [self.before], "images": dict(images), "schema": {"user": self.schema}}
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=300).stdout
+
+
+def push(directory: Path, reference: str) -> None:
+    """Build the image that `directory` describes and push it to where the nodes pull it from."""
+    pushed = ENGINES_REGISTRY + reference.removeprefix(NODES_REGISTRY)
+    docker("build", "--quiet", "--tag", pushed, str(directory))
+    docker("push", "--quiet", pushed)
+    docker("rmi", "--no-prune", pushed)
+
+
+def derive(release: Release, images: Mapping[str, str], directory: Path) -> dict[str, Any]:
+    """Build and push a release's images from those of today; returns it as the operator's chart takes it."""
+    made = dict(images)
+    for service in SERVICES:
+        context = directory / f"{release.version}-{service}"
+        context.mkdir()
+        base = images[service].replace(NODES_REGISTRY, ENGINES_REGISTRY, 1)
+        lines = [f"FROM {base}", f"LABEL release={release.version}"]
+        if service == "user":
+            for revision in release.revisions:
+                (context / f"{revision.name}.py").write_text(revision.text, encoding="utf-8")
+            lines.append(f"COPY *.py {VERSIONS_DIRECTORY}")
+        (context / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        made[service] = f"{images[service].rpartition(':')[0]}:{images[service].rpartition(':')[2]}-{release.version}"
+        push(context, made[service])
+    return release.document(made)
+
+
+def teach(kubectl: Kubectl, releases: Mapping[str, dict[str, Any]]) -> None:
+    """Have the operator know these releases beside its own, as its administrator would."""
+    helm = os.environ.get("HELM") or shutil.which("helm")
+    assert helm, "HELM names no program"
+    subprocess.run(
+        [helm, "upgrade", OPERATOR, str(ROOT / "charts" / OPERATOR), "--kube-context", kubectl.context,
+         "--namespace", OPERATOR_NAMESPACE, "--skip-crds", "--reuse-values", "--wait", "--timeout", "3m",
+         "--set-json", f"releases={json.dumps(dict(releases))}"],
+        check=True, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+
+
+def forget(kubectl: Kubectl) -> None:
+    teach(kubectl, {})

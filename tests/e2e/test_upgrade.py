@@ -1,0 +1,189 @@
+"""From release to release on a real cluster: under requests, with a database that dies, and to one that fails.
+
+The cases follow each other on one SmartCourse: each begins with the release that the one before came to.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import NAME
+from .kubernetes import Kubectl, eventually
+from .people import Platform
+from .releases import Release, Revision, derive, forget, teach
+from .test_lifecycle import INSTANCE, smart_course
+from .test_rollout import asking
+
+CASE = "case-upgrading"
+COMPONENTS = {
+    "gateway": "deployment", "user": "deployment", "course": "deployment", "notification": "deployment",
+    "postgres": "statefulset", "mongodb": "statefulset", "redis": "statefulset",
+}  # fmt: skip
+NOTES = Revision("user_0900", "user_0004", ("CREATE TABLE release_notes (note text, old text)",))
+NO_OLD_NOTES = Revision("user_0901", "user_0900", ("ALTER TABLE release_notes DROP old",), phase="contract")
+SLOW = Revision(
+    "user_0902", "user_0901", ("CREATE TABLE slow (a int)", "SELECT pg_sleep(20)", "ALTER TABLE slow ADD b int")
+)
+FAILING = Revision("user_0903", "user_0902", ("ALTER TABLE there_is_none ADD a int",))
+RELEASES = (
+    Release("1.1.0", "1.0.0", (NOTES, NO_OLD_NOTES), {"expand": NOTES.name, "contract": NO_OLD_NOTES.name}),
+    Release("1.2.0", "1.1.0", (NOTES, NO_OLD_NOTES, SLOW), {"expand": SLOW.name}),
+    Release("1.3.0", "1.2.0", (NOTES, NO_OLD_NOTES, SLOW, FAILING), {"expand": FAILING.name}),
+)
+
+
+def images(kubectl: Kubectl) -> dict[str, str]:
+    """What the sample runs: the images of today."""
+    found = {c: kubectl.get(kind, f"{NAME}-{c}")["spec"]["template"]["spec"] for c, kind in COMPONENTS.items()}
+    return {component: pod["containers"][0]["image"] for component, pod in found.items()}
+
+
+@pytest.fixture(scope="module")
+def restarts(platform: Platform, kubectl: Kubectl) -> dict[str, str]:
+    """The sample's pods before the operator learns of other releases."""
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in kubectl.list("pods", INSTANCE)}
+
+
+@pytest.fixture(scope="module")
+def cluster(kubectl: Kubectl, restarts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    """A namespace with a SmartCourse at 1.0.0, and an operator that knows what may follow."""
+    today, directory = images(kubectl), tmp_path_factory.mktemp("releases")
+    operator = kubectl.in_namespace("smartcourse-system").get("deployment", "smartcourse-operator")
+    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
+    configured = next(one["value"] for one in environment if one["name"] == "SMARTCOURSE_OPERATOR_IMAGES")
+    today["backup"] = json.loads(configured)["backup"]
+    teach(kubectl, {release.version: derive(release, today, directory) for release in RELEASES})
+    kubectl.run("create", "namespace", CASE)
+    here = kubectl.in_namespace(CASE)
+    strategy = {"rollbackMinutes": 0}
+    here.apply(smart_course("line", CASE, version="1.0.0", route={"host": "line.localhost"}, backup={},
+                            updateStrategy=strategy))  # fmt: skip
+    here.wait_ready("line")
+    yield here
+    here.run("delete", "smartcourse", "--all", "--timeout=120s", timeout_seconds=150)
+    kubectl.run("delete", "namespace", CASE, "--timeout=120s", timeout_seconds=150)
+    forget(kubectl)
+    kubectl.wait_ready(NAME)
+
+
+@pytest.fixture(scope="module")
+def line(cluster: Kubectl, base_url: str) -> Iterator[Platform]:
+    with httpx.Client(base_url=base_url, headers={"Host": "line.localhost"}, timeout=30) as client:
+        eventually(lambda: client.get("/health").status_code == 200, timeout_seconds=60, what="its health")
+        yield Platform(client, admin=cluster.secret("line-admin"))
+
+
+def status(kubectl: Kubectl) -> dict[str, Any]:
+    found: dict[str, Any] = kubectl.get("smartcourse", "line")["status"]
+    return found
+
+
+def ask_for(kubectl: Kubectl, version: str) -> None:
+    kubectl.merge("smartcourse", "line", {"spec": {"version": version}})
+
+
+def until_runs(kubectl: Kubectl, version: str) -> dict[str, Any]:
+    def runs() -> dict[str, Any] | None:
+        found = status(kubectl)
+        is_done = found["version"] == version and (found.get("upgrade") or {}).get("phase") == "completed"
+        return found if is_done else None
+
+    found = eventually(
+        runs, timeout_seconds=600, what=lambda: f"{version} to be run: {kubectl.condition('line', 'Upgraded')}"
+    )
+    kubectl.wait_ready("line")
+    return found
+
+
+def running(kubectl: Kubectl) -> list[str]:
+    deployments = kubectl.list("deployments", "app.kubernetes.io/instance=line")
+    return [one["spec"]["template"]["spec"]["containers"][0]["image"] for one in deployments]
+
+
+def query(kubectl: Kubectl, sql: str) -> str:
+    psql = "PGPASSWORD=$POSTGRES_PASSWORD exec psql -U postgres -AtX -v ON_ERROR_STOP=1 smartcourse"
+    return kubectl.run("exec", "-i", "line-postgres-0", "--", "sh", "-c", psql, stdin=sql).strip()
+
+
+COLUMNS = "SELECT string_agg(column_name, ',' ORDER BY column_name) FROM information_schema.columns WHERE table_name = "
+REVISION = "SELECT version_num FROM user_alembic_version"
+
+
+def test_what_the_operator_learns_restarts_nothing(
+    cluster: Kubectl, kubectl: Kubectl, restarts: dict[str, str]
+) -> None:
+    now = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in kubectl.list("pods", INSTANCE)}
+    assert now == restarts
+
+
+@pytest.mark.timeout(900)
+def test_no_request_fails_while_a_release_takes_over(cluster: Kubectl, line: Platform, base_url: str) -> None:
+    student = line.new_student()
+    with asking(line, base_url) as seen:
+        ask_for(cluster, "1.1.0")
+        found = until_runs(cluster, "1.1.0")
+        time.sleep(15)  # the last of the old pods drains
+    assert seen.answers[200] > 100
+    assert seen.failed == {}
+    assert line.log_in(student.email, student.password).id == student.id
+    assert query(cluster, REVISION) == NO_OLD_NOTES.name
+    assert query(cluster, f"{COLUMNS} 'release_notes'") == "note"
+    backup = cluster.get("smartcoursebackup", found["upgrade"]["backup"])["status"]
+    assert (backup["phase"], backup["release"]) == ("Completed", "1.0.0")
+    assert all(reference.endswith("-1.1.0") for reference in running(cluster))
+
+
+def test_going_back_once_the_schema_is_contracted_is_refused_with_the_way_out(cluster: Kubectl, line: Platform) -> None:
+    ask_for(cluster, "1.0.0")
+
+    def told() -> dict[str, Any]:
+        return cluster.condition("line", "Degraded")
+
+    eventually(lambda: told().get("reason") == "RollbackRefused", timeout_seconds=60, what=lambda: f"no: {told()}")
+    assert f"SmartCourseBackup {status(cluster)['upgrade']['backup']} is restored" in told()["message"]
+    assert all(reference.endswith("-1.1.0") for reference in running(cluster))
+    ask_for(cluster, "1.1.0")
+    cluster.wait_ready("line")
+
+
+@pytest.mark.timeout(900)
+def test_a_database_killed_in_the_middle_of_a_migration_ends_with_a_whole_schema(
+    cluster: Kubectl, line: Platform
+) -> None:
+    ask_for(cluster, "1.2.0")
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+    eventually(lambda: query(cluster, sleeping) == "1", timeout_seconds=120, what="the migration to be at work")
+    assert query(cluster, REVISION) == NO_OLD_NOTES.name
+    cluster.run("delete", "pod", "line-postgres-0", "--grace-period=0", "--force")
+    until_runs(cluster, "1.2.0")
+    assert query(cluster, REVISION) == SLOW.name
+    assert query(cluster, f"{COLUMNS} 'slow'") == "a,b"
+    eventually(lambda: line.client.get("/health").status_code == 200, timeout_seconds=60, what="health to be 200")
+
+
+@pytest.mark.timeout(900)
+def test_a_release_that_fails_leaves_the_one_before_serving_and_one_can_go_back(
+    cluster: Kubectl, line: Platform, base_url: str
+) -> None:
+    with asking(line, base_url) as seen:
+        ask_for(cluster, "1.3.0")
+
+        def told() -> str:
+            condition = cluster.condition("line", "Upgraded")
+            return str(condition["message"]) if condition.get("status") == "False" else ""
+
+        eventually(
+            lambda: "there_is_none" in told(), timeout_seconds=400, what=lambda: f"the cause to be told: {told()}"
+        )
+        assert "1.2.0 goes on serving" in told()
+        assert all(reference.endswith("-1.2.0") for reference in running(cluster))
+        ask_for(cluster, "1.2.0")
+        until_runs(cluster, "1.2.0")
+    assert seen.failed == {}
+    assert query(cluster, REVISION) == SLOW.name
