@@ -45,14 +45,16 @@ class Observer:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def children(self, owner: Document, mentioned: Iterable[Reference]) -> Objects:
-        """Return the managed objects with the owner's label, and those `mentioned` that are owned but lost it.
+    async def children(
+        self, owner: Document, applied: Iterable[Reference], rendered: Iterable[Reference] = ()
+    ) -> Objects:
+        """Return the managed objects with the owner's label, and those once `applied` that are owned but lost it.
 
-        A kind that the cluster may lack is asked for only if it is mentioned.
+        A kind that the cluster may lack is asked for only if an object of it was applied, or is `rendered`.
         """
-        mentioned = list(mentioned)
+        applied = list(applied)
         name, namespace, uid = (owner["metadata"][key] for key in ("name", "namespace", "uid"))
-        unasked = EXTENSIONS - {BY_NAME[one.kind] for one in mentioned if one.kind in BY_NAME}
+        unasked = EXTENSIONS - {BY_NAME[one.kind] for one in (*applied, *rendered) if one.kind in BY_NAME}
         lists = await asyncio.gather(
             *(
                 self._cluster.select(kind, namespace, names.instance_selector(name))
@@ -61,7 +63,7 @@ class Observer:
             )
         )
         found = {reference(document): document for listed in lists for document in listed}
-        for one in mentioned:
+        for one in applied:
             if one not in found and (document := await self.find(one, namespace)) and is_owned(document, uid):
                 found[one] = document
         return found
