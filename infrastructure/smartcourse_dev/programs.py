@@ -64,6 +64,8 @@ def steps() -> Iterator[Step]:
 def environment() -> dict[str, str]:
     """Return where the Go programs are, as the environment variables that cases and benchmarks read."""
     kubernetes, etcd, helm = map(golang.output, MODULES)
-    return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver", "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm",
+    return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver",
+            "KUBE_CONTROLLER_MANAGER": f"{kubernetes}/kube-controller-manager",
+            "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm",
             "SERVICE_MONITOR_CRD": str(definitions.SERVICE_MONITOR.path),
             "TRAEFIK_CRDS": str(definitions.TRAEFIK.path)}  # fmt: skip

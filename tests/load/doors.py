@@ -24,7 +24,7 @@ from redis import Redis
 
 from api_gateway.data_plane import traefik
 from api_gateway.decision.forward import PATH as PATH_TO_ASK
-from shared.testing.processes import Process, free_port, program
+from shared.testing.processes import Process, family, free_port, program, resident_bytes
 from shared.testing.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,22 +73,15 @@ class Street:
 
     def cpu_seconds(self, name: str) -> float:
         """Return how much processor time a process and its children have used until now."""
-        return sum(_cpu_seconds(pid) for pid in _family(self.processes[name].pid))
+        return sum(_cpu_seconds(pid) for pid in family(self.processes[name].pid))
 
     def memory_bytes(self, name: str) -> int:
         """Return the resident memory of a process and its children."""
-        return sum(_resident_bytes(pid) for pid in _family(self.processes[name].pid))
+        return sum(resident_bytes(pid) for pid in family(self.processes[name].pid))
 
     def revoke(self, *sids: str) -> None:
         with Redis.from_url(self.redis.url) as client:
             client.xadd(STREAM, {"sids": ",".join(sids), "until": str(int(time.time()) + 900)})
-
-
-def _family(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        return [pid, *(each for child in children for each in _family(int(child)))]
-    return []
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -96,12 +89,6 @@ def _cpu_seconds(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
     return 0.0
-
-
-def _resident_bytes(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 @contextlib.contextmanager

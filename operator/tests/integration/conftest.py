@@ -37,18 +37,7 @@ def control_plane() -> Iterator[ControlPlane]:
 
 def install(plane: ControlPlane) -> None:
     """Apply what an administrator applies before the operator can run."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "smartcourse-system"}}
-    plane.request("POST", "/api/v1/namespaces", json=namespace).raise_for_status()
-    for plural in names.PLURALS:
-        definition = crd.definition(plural)
-        made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=definition)
-        assert made.status_code == 201, made.text
-    for item in rbac.permissions()["items"]:
-        plural = item["kind"].lower() + "s"
-        scope = f"namespaces/{item['metadata']['namespace']}/" if "namespace" in item["metadata"] else ""
-        path = f"/apis/rbac.authorization.k8s.io/v1/{scope}{plural}"
-        made = plane.request("POST", path, json=item)
-        assert made.status_code == 201, made.text
+    plane.install_operator(map(crd.definition, names.PLURALS), rbac.permissions()["items"])
 
 
 async def client_for(plane: ControlPlane, user: str, directory: Path) -> ApiClient:

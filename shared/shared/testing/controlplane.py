@@ -1,7 +1,7 @@
-"""A real kube-apiserver on a real etcd, started for the tests: no kubelet, no controllers.
+"""A real kube-apiserver on a real etcd, started for the tests: no kubelet, and no controllers but those asked for.
 
-The binaries are named by KUBE_APISERVER and ETCD. An operator under test authenticates as its service account with the
-permissions of its `rbac.py`, nothing more; what it does is read back from the audit log.
+The binaries are named by KUBE_APISERVER, ETCD and KUBE_CONTROLLER_MANAGER. An operator under test authenticates as its
+service account with the permissions of its `rbac.py`, nothing more; what it does is read back from the audit log.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ import httpx
 
 from shared.testing.processes import free_port
 
+Document = dict[str, Any]
 OPERATOR_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator"
 NAMESPACED_USER = "system:serviceaccount:smartcourse-system:smartcourse-operator-of-some-namespaces"
 TRAEFIK_USER = "system:serviceaccount:traefik:traefik"
@@ -108,6 +109,33 @@ class ControlPlane:
         key = str(self.directory / "accounts.key")
         subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)  # noqa: S603, S607
 
+    def start_controllers(self, *names: str) -> None:
+        """Have these of Kubernetes' own controllers work, such as `deployment-controller`."""
+        arguments = [
+            program("KUBE_CONTROLLER_MANAGER"),
+            f"--kubeconfig={self.kubeconfig('admin', self.directory)}",
+            f"--controllers={','.join(names)}",
+            "--leader-elect=false",
+            "--secure-port=0",
+            # Those of a small cluster would have a hundred SmartCourses wait for it.
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+        ]
+        self._spawn("kube-controller-manager", arguments)
+
+    def install_operator(self, definitions: Iterable[Document], permissions: Iterable[Document]) -> None:
+        """Create what an administrator does before the operator can run: its namespace, our kinds, its roles.
+
+        Raises:
+            RuntimeError: the API server refuses one of them; the message is its own.
+        """
+        self.create("/api/v1/namespaces", {"metadata": {"name": "smartcourse-system"}})
+        for definition in definitions:
+            self.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        for item in permissions:
+            scope = f"namespaces/{item['metadata']['namespace']}/" if "namespace" in item["metadata"] else ""
+            self.create(f"/apis/rbac.authorization.k8s.io/v1/{scope}{item['kind'].lower()}s", item)
+
     def _spawn(self, name: str, arguments: list[str]) -> None:
         with (self.directory / f"{name}.log").open("wb") as output:
             self.processes.append(subprocess.Popen(arguments, stdout=output, stderr=output))  # noqa: S603
@@ -129,9 +157,19 @@ class ControlPlane:
         log = (self.directory / "kube-apiserver.log").read_text(encoding="utf-8", errors="replace")
         raise RuntimeError(f"kube-apiserver did not become ready in {START_SECONDS} s:\n{log[-3000:]}")
 
+    def client(self) -> httpx.Client:
+        """Return an administrator's client, for who has many requests; it has to be closed."""
+        headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
+        return httpx.Client(base_url=self.url, headers=headers, verify=False, timeout=60)  # noqa: S501 - on loopback
+
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.tokens['admin']}"} | options.pop("headers", {})
-        return httpx.request(method, self.url + path, headers=headers, verify=False, timeout=20, **options)  # noqa: S501 - on loopback
+        with self.client() as client:
+            return client.request(method, path, **options)
+
+    def create(self, path: str, document: Document) -> None:
+        made = self.request("POST", path, json=document)
+        if made.status_code != 201:
+            raise RuntimeError(f"POST {path}: {made.status_code} {made.text}")
 
     def stop(self) -> None:
         for process in reversed(self.processes):

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 START_TIMEOUT_SECONDS = 60.0
@@ -43,6 +44,23 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def family(pid: int) -> Iterator[int]:
+    """Yield a process that runs, those that it has started, those that they have started, and so on."""
+    with suppress(OSError):
+        yield pid
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                yield from family(int(child))
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory of a process that is resident, 0 if it has ended."""
+    with suppress(OSError):
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 class Process:
