@@ -1,7 +1,8 @@
 """`make bench` and `make bench-<name>`: benchmarks in tests/load, then one table of ours beside the rivals'.
 
 Each is a module, `python -m tests.load.<name>`, that writes build/bench/<name>.json: a list of `{name, ours, rival,
-rival_name, unit, ratio, goal}`. All but `install` start what they measure; that one needs the cluster of `make up`.
+rival_name, unit, ratio, goal}`; `rival` and `ratio` are null where there is no rival. All start what they measure, but
+`operator` needs the cluster of `make up` too.
 """
 
 from __future__ import annotations
@@ -20,21 +21,25 @@ from smartcourse_dev.cli import console, run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
-BENCHMARKS = ("gateway", "reading", "login", "enrolling", "install")
+BENCHMARKS = ("gateway", "reading", "login", "enrolling", "operator")
 
 
 def result(name: str) -> Path:
     return RESULTS / f"{name}.json"
 
 
+def shown(figure: float | None, digits: int) -> str:
+    return "-" if figure is None else f"{figure:.{digits}f}"
+
+
 def table(names: Sequence[str]) -> Table:
     """Return the rows of those benchmarks that wrote a result."""
-    shown = Table("benchmark", "ours", "rival", "rival's name", "unit", "ratio", "goal", title="ours / rival, one run")
+    made = Table("benchmark", "ours", "rival", "rival's name", "unit", "ratio", "goal", title="ours / rival, one run")
     for path in filter(Path.exists, map(result, names)):
         for row in json.loads(path.read_text(encoding="utf-8")):
-            figures = (f"{row['ours']:.1f}", f"{row['rival']:.1f}", row["rival_name"], row["unit"])
-            shown.add_row(row["name"], *figures, f"{row['ratio']:.2f}", str(row["goal"]))
-    return shown
+            figures = (shown(row["ours"], 1), shown(row["rival"], 1), row["rival_name"], row["unit"])
+            made.add_row(row["name"], *figures, shown(row["ratio"], 2), str(row["goal"]))
+    return made
 
 
 def run(name: str, environment: dict[str, str]) -> bool:
@@ -56,6 +61,6 @@ def main(*names: str) -> int:
     failed = [name for name in wanted if not run(name, environment)]
     console().print(table(wanted))
     if failed:
-        hint = " `install` needs the cluster of `make up`." if "install" in failed else ""
+        hint = " `operator` needs the cluster of `make up`." if "operator" in failed else ""
         print(f"Failed: {', '.join(failed)}; above is why.{hint}", file=sys.stderr)
     return 1 if failed else 0

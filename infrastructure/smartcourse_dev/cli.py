@@ -32,7 +32,7 @@ make test       checks, unit, integration, the platform as processes, by Compose
                 and the core of the end-to-end cases (in a cluster of its own)
 make test-full  the same with all end-to-end cases, more random requests, broken defences, and Skaffold
 make bench      the benchmarks, ours beside a rival; one of them: make bench-gateway, -reading, -login, -enrolling
-                or -install, which needs the cluster of make up
+                or -operator, which needs the cluster of make up
 make generate   write the files that are made from others; UPGRADE=1: with the newest versions that the pins may have
 make images     print every image of the project with the tag that its content gives it
 

@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from .conftest import NAME
-from .kubernetes import Kubectl, KubectlError, eventually
+from .kubernetes import Kubectl, KubectlError
 from .people import Platform
+from .rotations import LAST, rotate
 from .test_rollout import asking
 
 REQUEST = secrets.token_hex(4)
-LAST = {"identity": "completed", "database": "completed", "jwt": "retained"}
 
 
 @pytest.mark.timeout(900)
@@ -23,15 +23,8 @@ def test_no_request_fails_while_a_secret_is_rotated(
 ) -> None:
     early = platform.new_student().tokens["access_token"]
     old = kubectl.secret(f"{NAME}-course-db")
-
-    def rotated() -> bool:
-        found = kubectl.get("smartcourse", NAME)["status"].get("rotations", [])
-        return any(r["secret"] == what and r.get("request") == REQUEST and r["phase"] == LAST[what] for r in found)
-
     with asking(platform, base_url) as seen:
-        kubectl.run("annotate", "smartcourse", NAME, f"smartcourse.io/rotate-{what}={REQUEST}", "--overwrite")
-        eventually(rotated, timeout_seconds=600, what=f"{what} to be rotated")
-        kubectl.wait_ready(NAME)
+        rotate(kubectl, NAME, what, request=REQUEST)
     assert seen.answers[200] > 100
     assert seen.failed == {}
     answer = httpx.get(f"{base_url}/api/auth/me", headers={"Authorization": f"Bearer {early}"}, timeout=30)

@@ -148,6 +148,12 @@ def row(name: str, *, ours: float, rival: float, rival_name: str, unit: str, rat
     return {"name": name, **figures, "unit": unit, "ratio": round(ratio, 3), "goal": goal}
 
 
+def figure(name: str, *, ours: float, unit: str, goal: str) -> dict[str, Any]:
+    """Return a row of what has no rival."""
+    return {"name": name, "ours": round(ours, 2), "rival": None, "rival_name": "-", "unit": unit, "ratio": None,
+            "goal": goal}  # fmt: skip
+
+
 def write(name: str, rows: list[dict[str, Any]]) -> None:
     """Keep the rows in build/bench/<name>.json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
