@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -122,6 +123,44 @@ def test_when_a_gateways_pod_is_deleted_by_force_nothing_fails_but_what_was_in_f
         kubectl.run("delete", "pod", pods(kubectl)[0], "--grace-period=0", "--force")
         time.sleep(10)
     assert seen.answers[200] > 100
+    assert max(seen.failures.values()) <= 1, seen.failed
+
+
+def kill(kubectl: Kubectl, pod: str, container: str) -> None:
+    """SIGKILL a container's first process, and with it all others in there, from the node that it runs on."""
+    found = kubectl.get("pod", pod)
+    [identifier] = [
+        each["containerID"].rpartition("/")[2]
+        for each in found["status"]["containerStatuses"]
+        if each["name"] == container
+    ]
+
+    def on_node(*command: str) -> str:
+        done = ["docker", "exec", found["spec"]["nodeName"], *command]
+        return subprocess.run(done, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+    on_node("kill", "-KILL", on_node("crictl", "inspect", "--output", "go-template", "--template={{.info.pid}}", identifier))
+
+
+def restarts(kubectl: Kubectl, pod: str) -> int:
+    return sum(each["restartCount"] for each in kubectl.get("pod", pod)["status"]["containerStatuses"])
+
+
+@pytest.mark.usefixtures("two_gateways")
+def test_when_nginx_is_killed_nothing_fails_but_what_was_in_flight_on_it(
+    platform: Platform, kubectl: Kubectl, base_url: str
+) -> None:
+    """The pod stays among the endpoints for a while: Traefik tries the other one, as the sample's `retries` say."""
+    assert kubectl.get("smartcourse", NAME)["spec"]["route"]["retries"] == 2
+    hit, *_ = pods(kubectl)
+    before = restarts(kubectl, hit)
+    with asking(platform, base_url) as seen:
+        eventually(lambda: seen.answers[200] > 20, timeout_seconds=60, what="requests to be answered")
+        kill(kubectl, hit, "nginx")
+        eventually(lambda: restarts(kubectl, hit) > before, timeout_seconds=120, what="nginx to be started again")
+        kubectl.run("wait", f"pod/{hit}", "--for=condition=Ready", "--timeout=120s", timeout_seconds=130)
+        answered = seen.answers[200]
+        eventually(lambda: seen.answers[200] > answered + 50, timeout_seconds=120, what="more requests to be answered")
     assert max(seen.failures.values()) <= 1, seen.failed
 
 

@@ -8,19 +8,8 @@ gateway that answers there.
 {{- .Files.Get "files/traefik.json" }}
 {{- end }}
 
-{{/*
-Of the route's annotations those for Traefik (a certificate is the other Ingress's to ask for); requests pass the
-Middlewares, in their order, after those that the annotations name.
-*/}}
-{{- define "smartcourse.forwardAuth.annotations" -}}
-{{- $key := "traefik.ingress.kubernetes.io/router.middlewares" -}}
-{{- $annotations := dict -}}
-{{- range $name, $value := .Values.route.annotations -}}
-{{- if hasPrefix "traefik.ingress.kubernetes.io/" $name }}{{ $_ := set $annotations $name $value }}{{ end -}}
-{{- end -}}
-{{- $names := list (get $annotations $key) | compact -}}
-{{- range (include "smartcourse.forwardAuth.document" . | fromJson).middlewares -}}
-{{- $names = append $names (printf "%s-%s-%s@kubernetescrd" $.Release.Namespace (include "smartcourse.name" (list $ "gateway")) .name) -}}
-{{- end -}}
-{{- set $annotations $key (join "," $names) | toYaml }}
+{{- define "smartcourse.forwardAuth.names" -}}
+{{- $names := list -}}
+{{- range (include "smartcourse.forwardAuth.document" . | fromJson).middlewares }}{{ $names = append $names .name }}{{ end -}}
+{{- $names | toJson }}
 {{- end }}

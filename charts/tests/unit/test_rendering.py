@@ -227,6 +227,34 @@ def test_a_data_plane_that_asks_needs_an_ingress(helm: Helm, charts: Path) -> No
     assert "needs route.kind Ingress" in done.stderr
 
 
+def test_traefik_tries_other_pods_as_often_as_asked_and_serves_plainly_without_its_middleware(render: Render) -> None:
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in render("retries")}
+    assert objects["Middleware", "academy-gateway-retry"]["spec"] == {"retry": {"attempts": 3}}
+    retried, plain = objects["Ingress", "academy-gateway-retry"], objects["Ingress", "academy-gateway"]
+    assert retried["spec"] == plain["spec"]
+    assert retried["metadata"]["annotations"] == {
+        "traefik.ingress.kubernetes.io/router.middlewares": "smartcourse-academy-gateway-retry@kubernetescrd"
+    }
+    assert plain["metadata"]["annotations"] == {
+        "cert-manager.io/issuer": "public",
+        "traefik.ingress.kubernetes.io/router.priority": "1",
+    }
+
+
+def test_what_traefik_repeats_at_a_service_has_been_decided_once(render: Render) -> None:
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in render("forward-auth", "route.retries=1")}
+    key = "traefik.ingress.kubernetes.io/router.middlewares"
+    chain = objects["Ingress", "academy-gateway-services"]["metadata"]["annotations"][key].split(",")
+    assert chain[-2:] == [f"smartcourse-academy-gateway-{name}@kubernetescrd" for name in ("decide", "retry")]
+
+
+def test_retries_need_an_ingress(helm: Helm, charts: Path) -> None:
+    values = str(charts / "smartcourse/ci/httproute-values.yaml")
+    done = helm("template", "a", str(charts / "smartcourse"), "-f", values, "--set", "route.retries=2")
+    assert done.returncode != 0
+    assert "route.retries needs route.kind Ingress" in done.stderr
+
+
 def test_charts_copied_elsewhere_with_their_links_render_the_same(helm: Helm, charts: Path, tmp_path: Path) -> None:
     """As the operator's image has them: the charts, and beside them what their links lead to."""
     shutil.copytree(charts, tmp_path / "charts", symlinks=True)

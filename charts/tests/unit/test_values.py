@@ -49,6 +49,7 @@ Helm = Callable[..., subprocess.CompletedProcess[str]]
         ("route.kind=Gateway", "/route/kind"),
         ("route.kind=HTTPRoute", "missing property 'name'"),
         ("route.host=not a host", "/route/host"),
+        ("route.retries=4", "/route/retries"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, charts: Path, setting: str, message: str) -> None:

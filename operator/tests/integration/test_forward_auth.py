@@ -25,6 +25,8 @@ from .world import Machinery, Platform, eventually
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CHAIN = {"academy-gateway-clean", "academy-gateway-decide"}
 GUARDED = "academy-gateway-services"
+RETRYING = "academy-gateway-retry"
+PRIORITY = "traefik.ingress.kubernetes.io/router.priority"
 FORWARD_AUTH = {"mode": "forwardAuth"}
 GENERATED = (ROOT / "charts" / "smartcourse" / "files" / "traefik.json").read_text(encoding="utf-8")
 
@@ -39,7 +41,7 @@ def read_definitions() -> list[dict[str, Any]]:
 def rendered(namespace: str) -> list[dict[str, Any]]:
     chart = ROOT / "charts" / "smartcourse"
     command = [program("HELM"), "template", "academy", str(chart), "--namespace", namespace,
-               "--values", str(chart / "ci" / "forward-auth-values.yaml")]  # fmt: skip
+               "--values", str(chart / "ci" / "forward-auth-values.yaml"), "--set", "route.retries=2"]  # fmt: skip
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [document for document in yaml.safe_load_all(printed) if document]
 
@@ -117,6 +119,37 @@ async def test_the_other_door_waits_for_its_definitions_is_kept_in_shape_and_goe
     assert {port["port"] for port in service["spec"]["ports"]} == {8000, 9090}
 
 
+async def test_retries_wait_for_their_definition_and_requests_pass_plainly_meanwhile(
+    platform: Platform, install_definitions: Install, operator: Runner
+) -> None:
+    await platform.create(route={"retries": 2})
+
+    async def is_told() -> bool:
+        condition = await platform.condition("RouteReady")
+        return (condition.get("status"), condition.get("reason")) == ("False", "KindUnknown")
+
+    await eventually(is_told, what="RouteReady to tell that Middleware is unknown", timeout_seconds=60)
+    assert await platform.cluster.find(INGRESS, platform.namespace, "academy-gateway"), "it needs no Middleware"
+
+    install_definitions()
+    await platform.until_ready()
+    assert await middlewares(platform) == {RETRYING: {"retry": {"attempts": 3}}}
+    assert await platform.cluster.find(INGRESS, platform.namespace, RETRYING)
+
+    await platform.change(route={"retries": 0})
+
+    async def gone() -> bool:
+        return not await middlewares(platform) and not await platform.cluster.find(
+            INGRESS, platform.namespace, RETRYING
+        )
+
+    await eventually(gone, what="the retries to go")
+    await platform.until_ready()
+    plain = await platform.cluster.find(INGRESS, platform.namespace, "academy-gateway")
+    assert plain
+    assert PRIORITY not in plain["metadata"].get("annotations", {})
+
+
 async def test_no_request_goes_where_a_gateway_does_not_answer_yet_or_any_longer(
     platform: Platform, machinery: Machinery, install_definitions: Install, operator: Runner
 ) -> None:
@@ -156,7 +189,7 @@ async def test_the_definition_knows_every_field_that_the_chart_sets(
     platform: Platform, control_plane: ControlPlane, install_definitions: Install
 ) -> None:
     found = [each for each in rendered(platform.namespace) if each["kind"] in ("Middleware", "Ingress")]
-    assert [each["kind"] for each in found].count("Middleware") == len(CHAIN)
+    assert [each["kind"] for each in found].count("Middleware") == len(CHAIN) + 1  # that retries
     install_definitions()
 
     async def served() -> bool:
@@ -203,6 +236,26 @@ def traefik(control_plane: ControlPlane, install_definitions: Install, tmp_path:
             control_plane.request("DELETE", f"{path}/{documents[kind]['metadata']['name']}")
 
 
+async def routers(traefik: httpx.AsyncClient, namespace: str) -> list[dict[str, Any]]:
+    """What Traefik has made of the namespace's Ingresses; nothing while it does not answer."""
+    with suppress(httpx.HTTPError):
+        answer = await traefik.get("/api/http/routers", params={"per_page": 100})
+        return [each for each in answer.raise_for_status().json() if each["name"].startswith(namespace)]
+    return []
+
+
+async def settled(traefik: httpx.AsyncClient, namespace: str, number: int) -> list[dict[str, Any]]:
+    """Wait for so many routers, all enabled: Traefik reads Ingresses and Middlewares apart, so a router may be first."""
+    found: list[dict[str, Any]] = []
+
+    async def are_enabled() -> bool:
+        found[:] = await routers(traefik, namespace)
+        return len(found) == number and {each["status"] for each in found} == {"enabled"}
+
+    await eventually(are_enabled, what=f"Traefik to have {number} routers, all enabled", timeout_seconds=60)
+    return found
+
+
 async def test_traefik_takes_the_middlewares_for_every_path_of_a_service(
     platform: Platform, traefik: httpx.AsyncClient, operator: Runner
 ) -> None:
@@ -210,26 +263,27 @@ async def test_traefik_takes_the_middlewares_for_every_path_of_a_service(
     await platform.until_ready()
     generated = json.loads(GENERATED)
     chain = [f"{platform.namespace}-academy-gateway-{each['name']}@kubernetescrd" for each in generated["middlewares"]]
-
-    async def routers() -> dict[str, tuple[str, list[str]]]:
-        with suppress(httpx.HTTPError):
-            answer = await traefik.get("/api/http/routers", params={"per_page": 100})
-            ours = [each for each in answer.raise_for_status().json() if each["name"].startswith(platform.namespace)]
-            return {each["rule"]: (each["status"], each.get("middlewares", [])) for each in ours}
-        return {}
-
-    async def settled() -> bool:
-        """Every path is there and enabled: Traefik reads Ingresses and Middlewares apart, so a router may be first."""
-        found = await routers()
-        return len(found) == len(generated["paths"]) + 1 and {status for status, _ in found.values()} == {"enabled"}
-
-    await eventually(settled, what="Traefik to have an enabled router for each path", timeout_seconds=60)
-    found = await routers()
-    rest = {rule: told for rule, told in found.items() if "/api/" not in rule}
-    assert list(rest.values()) == [("enabled", [])]
-    guarded = {rule: told for rule, told in found.items() if rule not in rest}
-    assert guarded == dict.fromkeys(guarded, ("enabled", chain))
-    unserved = [each["path"] for each in generated["paths"] if not any(each["path"] in rule for rule in found)]
+    found = await settled(traefik, platform.namespace, len(generated["paths"]) + 1)
+    passed = {each["rule"]: each.get("middlewares", []) for each in found}
+    rest = {rule: names for rule, names in passed.items() if "/api/" not in rule}
+    assert list(rest.values()) == [[]]
+    guarded = {rule: names for rule, names in passed.items() if rule not in rest}
+    assert guarded == dict.fromkeys(guarded, chain)
+    unserved = [each["path"] for each in generated["paths"] if not any(each["path"] in rule for rule in passed)]
     assert unserved == []
     known = {each["name"]: each["status"] for each in (await traefik.get("/api/http/middlewares")).json()}
     assert [known.get(name) for name in chain] == ["enabled"] * len(chain)
+
+
+async def test_traefik_prefers_the_route_that_retries_and_falls_back_to_the_plain_one(
+    platform: Platform, traefik: httpx.AsyncClient, operator: Runner
+) -> None:
+    await platform.create(route={"retries": 2})
+    await platform.until_ready()
+    retrying, plain = sorted(
+        await settled(traefik, platform.namespace, 2), key=lambda each: int(each["priority"]), reverse=True
+    )
+    name = f"{platform.namespace}-{RETRYING}@kubernetescrd"
+    assert retrying["rule"] == plain["rule"]
+    assert (retrying.get("middlewares", []), plain.get("middlewares", [])) == ([name], [])
+    assert (await traefik.get(f"/api/http/middlewares/{name}")).json()["retry"]["attempts"] == 3

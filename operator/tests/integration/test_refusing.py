@@ -58,6 +58,13 @@ def read(path: Path) -> list[dict[str, Any]]:
         ),
         ({"route": {"mode": "forwardAuth", "className": "nginx"}}, "needs a className of Traefik's"),
         ({"route": {"dataPlaneNamespace": "No Namespace"}}, "spec.route.dataPlaneNamespace"),
+        ({"route": {"retries": 4}}, "spec.route.retries"),
+        ({"route": {"retries": -1}}, "spec.route.retries"),
+        (
+            {"route": {"retries": 2, "kind": "HTTPRoute", "parentRef": {"name": "public"}}},
+            "retries are for kind Ingress only",
+        ),
+        ({"route": {"retries": 2, "className": "nginx"}}, "retries need a className of Traefik's"),
         ({"auth": {"accessTokenMinutes": 0}}, "spec.auth.accessTokenMinutes"),
         ({"auth": {"accessTokenMinutes": 1440, "refreshTokenDays": 1}}, "accessTokenMinutes"),
         ({"auth": {"refreshTokenDays": 0}}, "spec.auth.refreshTokenDays"),

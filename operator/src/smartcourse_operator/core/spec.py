@@ -276,6 +276,11 @@ class Route(Model):
                 "self.mode != 'forwardAuth' || self.className == 'traefik' || self.className.startsWith('traefik-')",
                 "mode forwardAuth needs a className of Traefik's: traefik, or one that begins with traefik-",
             ),
+            ("self.retries == 0 || self.kind == 'Ingress'", "retries are for kind Ingress only"),
+            (
+                "self.retries == 0 || self.className == 'traefik' || self.className.startsWith('traefik-')",
+                "retries need a className of Traefik's: traefik, or one that begins with traefik-",
+            ),
         )
     )
 
@@ -292,6 +297,13 @@ class Route(Model):
         max_length=63,
         description="For mode forwardAuth: the namespace of Traefik's pods, which alone may ask the gateway and reach "
         "the services.",
+    )
+    retries: int = Field(
+        0,
+        ge=0,
+        le=3,
+        description="How often Traefik tries another pod when one does not take the connection, as when it was killed "
+        "a moment ago. A request of which a pod has seen anything is not repeated. Default: never.",
     )
     host: str | None = Field(
         None, pattern=HOST, max_length=253, description="Host name that is served; unset means any."
