@@ -139,7 +139,9 @@ def kill(kubectl: Kubectl, pod: str, container: str) -> None:
         done = ["docker", "exec", found["spec"]["nodeName"], *command]
         return subprocess.run(done, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
-    on_node("kill", "-KILL", on_node("crictl", "inspect", "--output", "go-template", "--template={{.info.pid}}", identifier))
+    on_node(
+        "kill", "-KILL", on_node("crictl", "inspect", "--output", "go-template", "--template={{.info.pid}}", identifier)
+    )
 
 
 def restarts(kubectl: Kubectl, pod: str) -> int:

@@ -25,7 +25,7 @@ REMOVED: Final = (
     "Authorization", "Cookie", "Proxy-Authorization", "tracestate", "baggage", "Forwarded", FORWARDED_METHOD,
     FORWARDED_TARGET, CLIENT_ADDRESS, "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
     "X-Forwarded-Server", "X-Forwarded-User", "X-Real-IP", "X-HTTP-Method", "X-HTTP-Method-Override",
-    "X-Method-Override", "X-Original-URI", "X-Original-URL", "X-Rewrite-URL",
+    "X-Method-Override", "X-Original-Host", "X-Original-Method", "X-Original-URI", "X-Original-URL", "X-Rewrite-URL",
 )  # fmt: skip
 """Secrets that no service needs, and what might steer one past the decision."""
 
