@@ -135,13 +135,9 @@ def kill(kubectl: Kubectl, pod: str, container: str) -> None:
         if each["name"] == container
     ]
 
-    def on_node(*command: str) -> str:
-        done = ["docker", "exec", found["spec"]["nodeName"], *command]
-        return subprocess.run(done, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
-
-    on_node(
-        "kill", "-KILL", on_node("crictl", "inspect", "--output", "go-template", "--template={{.info.pid}}", identifier)
-    )
+    command = ["docker", "exec", found["spec"]["nodeName"], "ctr", "--namespace", "k8s.io"]
+    command += ["tasks", "kill", "--signal", "SIGKILL", identifier]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 def restarts(kubectl: Kubectl, pod: str) -> int:

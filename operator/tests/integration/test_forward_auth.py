@@ -245,7 +245,7 @@ async def routers(traefik: httpx.AsyncClient, namespace: str) -> list[dict[str, 
 
 
 async def settled(traefik: httpx.AsyncClient, namespace: str, number: int) -> list[dict[str, Any]]:
-    """Wait for so many routers, all enabled: Traefik reads Ingresses and Middlewares apart, so a router may be first."""
+    """Wait for so many routers, all enabled: Traefik reads Ingresses and Middlewares apart, a router may be first."""
     found: list[dict[str, Any]] = []
 
     async def are_enabled() -> bool:

@@ -1,4 +1,4 @@
-"""What Traefik does with the Middleware that `spec.route.retries` makes, when a pod is killed: real Traefik, no pods."""
+"""What Traefik does with the Middleware that `spec.route.retries` makes when a pod is killed: real Traefik, no pods."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ def test_identity_headers_of_a_client_never_arrive(gateway: Gateway, name: str, 
 
 
 def test_headers_that_could_steer_a_service_never_arrive(gateway: Gateway) -> None:
-    names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Rewrite-URL", "X-Original-URI", "X-Original-Method", "X-Original-Host",
+    names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Rewrite-URL", "X-Original-URI",
+             "X-Original-Method", "X-Original-Host",
              "Forwarded", "X-Forwarded-Host", "X-Real-IP")  # fmt: skip
     told = gateway.client.get("/api/courses", headers=dict.fromkeys(names, "x")).json()
     assert not {key for key, _ in told["headers"]} & {name.lower() for name in names}
@@ -222,7 +223,7 @@ def test_two_tokens_are_refused_though_both_are_good(gateway: Gateway) -> None:
     assert gateway.client.get("/api/me", headers=both).status_code in (400, 401)
 
 
-@pytest.mark.parametrize("parameter", ["jku", "x5u", "jwk"])
+@pytest.mark.parametrize("parameter", ["jku", "x5u", "jwk", "x5c"])
 def test_a_key_that_a_token_brings_along_is_neither_used_nor_fetched(gateway: Gateway, parameter: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         secret = secrets.token_hex(32)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_gateway import DOORS, Gateway, eventually, problem, running
+from upstream_parts import BODY_LIMIT
 
 from api_gateway.data_plane.headers import REPLACED
 from shared.testing.servers import RedisServer
@@ -78,6 +79,50 @@ def test_a_trusted_proxy_cannot_hand_on_another_target_method_or_address(doors: 
         headers = dict(told["headers"])
         assert headers["x-forwarded-for"].split(",")[0] == "203.0.113.9"
         assert not {name.lower() for name in forged} & headers.keys()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_an_api_key_is_good_for_the_same_at_every_door(doors: Gateway, door: str) -> None:
+    gateway, key = doors.behind(door), doors.api_key("user:read", user_id=42, role="instructor")
+    headers = {"Authorization": f"Bearer {key}"}
+    told = gateway.client.get("/api/me", headers=headers).json()
+    assert (told["user_id"], told["role"], told["session_id"]) == (42, "instructor", doors.session_of(key))
+    assert key.split("_", 2)[2] not in str(told)
+    problem(gateway.client.put("/api/me", headers=headers), 403)
+    problem(gateway.client.get("/api/users", headers=headers), 403)
+    problem(gateway.client.post("/api/auth/logout", headers=headers), 403)
+    problem(gateway.client.get("/api/me", headers={"Authorization": f"Bearer {key[:-1]}"}), 401)
+    problem(gateway.client.get("/api/me", params={"access_token": key, "api_key": key}), 401)
+    problem(gateway.client.get("/api/me", headers={"Cookie": f"api_key={key}", "X-API-Key": key}), 401)
+    session = doors.session_of(key)
+    doors.drop(key)
+    doors.revoke(session)
+    eventually(
+        lambda: gateway.client.get("/api/me", headers=headers).status_code == 401, timeout_seconds=1, what="revocation"
+    )
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_lets_pages_of_an_origin_in_that_nobody_listed(doors: Gateway, door: str) -> None:
+    client, origin = doors.behind(door).client, {"Origin": "https://evil.example.org"}
+    answers = [
+        client.get("/api/courses", headers=origin),
+        client.get("/api/courses", params={"own-headers": "1"}, headers=origin),
+        client.get("/api/me", headers=origin),
+        client.options("/api/courses", headers=origin | {"Access-Control-Request-Method": "POST"}),
+    ]
+    assert [answer.status_code for answer in answers[:3]] == [200, 200, 401]
+    assert not {name for answer in answers for name in answer.headers if name.startswith("access-control-")}
+
+
+@pytest.mark.parametrize("door", ["traefik", "envoy"])
+def test_a_body_over_a_services_own_limit_is_413_behind_a_data_plane(doors: Gateway, door: str) -> None:
+    """nginx has a limit of its own before that."""
+    client, path, headers = doors.behind(door).client, "/api/lessons/7/files", doors.bearer()
+    assert client.post(path, content=b"x" * BODY_LIMIT, headers=headers).json()["body_bytes"] == BODY_LIMIT
+    assert client.post(path, content=b"x" * (BODY_LIMIT + 1), headers=headers).status_code == 413
+    undeclared = (b"x" * 1_000_000 for _ in range(BODY_LIMIT // 1_000_000 + 1))
+    assert client.post(path, content=undeclared, headers=headers).status_code == 413
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -72,6 +72,31 @@ def test_without_redis_known_tokens_pass_for_the_grace_time_only(gateway: Gatewa
     assert gateway.client.post("/api/auth/login", json={}).status_code == 200
 
 
+@pytest.mark.parametrize("door", ["traefik", "envoy"])
+def test_without_redis_a_data_plane_is_answered_as_nginx_is(
+    gateway: Gateway, own_redis: RedisServer, door: str
+) -> None:
+    """Envoy takes any 5xx for no answer, and says 503 without a word of ours."""
+    seen = gateway.behind(door)
+    known, unknown = gateway.bearer(sub="31"), gateway.bearer(sub="32")
+    eventually(lambda: is_served(seen, known), what="an answer before")
+    own_redis.stop()
+    try:
+        eventually(lambda: seen.client.get("/api/me", headers=unknown).status_code == 503, what="refusal of new tokens")
+        assert is_served(seen, known)
+        assert seen.client.post("/api/auth/login", json={}).status_code == 503
+        eventually(lambda: seen.client.get("/api/courses").status_code == 503, what="the end of grace")
+        answer = seen.client.get("/api/me", headers=known)
+        assert answer.status_code == 503
+        if door == "traefik":
+            problem(answer, 503)
+            assert answer.headers["retry-after"]
+    finally:
+        own_redis.start()
+    gateway.mark_stream()
+    eventually(lambda: is_served(seen, unknown), what="recovery")
+
+
 def test_a_lost_stream_is_read_whole_again_and_nothing_is_forgotten(gateway: Gateway, own_redis: RedisServer) -> None:
     first, second = gateway.bearer(sid="first"), gateway.bearer(sid="second", sub="8")
     gateway.revoke("first")

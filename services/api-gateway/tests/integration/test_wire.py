@@ -209,6 +209,46 @@ def test_a_transfer_encoding_in_disguise_is_refused(gateway: Gateway, line: byte
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+ASKED = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+LINE_FEEDS = {
+    "lines that end in a line feed": ASKED.replace(b"\r", b"") + b"\n",
+    "a header's line feed": ASKED + b"X-A: b\nX-User-ID: 1\r\n\r\n",
+    "a carriage return": ASKED + b"X-A: b\rX-User-ID: 1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", LINE_FEEDS)
+def test_a_line_that_ends_otherwise_is_refused_or_one_request_of_nobodys(gateway: Gateway, what: str) -> None:
+    answer = gateway.raw(LINE_FEEDS[what], timeout_seconds=2)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    if status_of(answer) == 200:
+        told = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert (told["target"], told["user_id"], told["role"]) == ("/api/auth/login", None, "anonymous")
+    else:
+        assert status_of(answer) == 400
+
+
+EXTENSIONS = [b";a=b", b";a\nb", b";\n", b";a\rb", b";a\x00b", b' ; a="\r\n"', b"\n", b"\x0b"]
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_what_stands_beside_a_chunks_size_does_not_end_the_body_elsewhere(gateway: Gateway, extension: bytes) -> None:
+    """Who takes a line feed there for the line's end reads other chunks than who does not. Traefik refuses with 500."""
+    hidden = b"0\r\n\r\n" + HIDDEN
+    head = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = gateway.raw(
+        head + b"2%s\r\nxx\r\n%x\r\n%s\r\n0\r\n\r\n" % (extension, len(hidden), hidden), timeout_seconds=2
+    )
+    first = answer.split(b"HTTP/1.1 ")[1]
+    assert first[:3] in (b"200", b"500" if gateway.door == "traefik" else b"400"), answer
+    if first.startswith(b"200"):
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert json.loads(first.partition(b"\r\n\r\n")[2])["body_bytes"] == 2 + len(hidden)
+    for number in range(5):  # whatever else had been sent to a service would be answered now
+        path = f"/api/courses?after={number}"
+        assert gateway.client.get(path).json()["target"] == path
+
+
 def is_ended(connection: socket.socket) -> bool:
     """Wait for the end; nothing may come before it."""
     try:

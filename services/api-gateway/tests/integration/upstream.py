@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
-from upstream_parts import PART
+from upstream_parts import BODY_LIMIT, PART
 
 from shared.api_keys import LOOKUP_PATH
 from shared.identity import SCOPE_KEY
@@ -119,7 +119,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-_limited = BodyLimitMiddleware(_serve, maximum_bytes=100_000_000)
+_limited = BodyLimitMiddleware(_serve, maximum_bytes=BODY_LIMIT)
 _guarded = IdentityMiddleware(_limited, SecretStr(os.environ["GATEWAY_IDENTITY_KEY"]))
 
 

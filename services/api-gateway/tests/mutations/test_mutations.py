@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[4]
 PACKAGES = (ROOT / "services" / "api-gateway" / "src" / "api_gateway", ROOT / "shared" / "shared")
 AUTH, DECIDE = "api_gateway/middleware/auth.py", "api_gateway/decision/decide.py"
+DATA_PLANE = "api_gateway/data_plane/headers.py"
 NGINX = "api_gateway/nginx/nginx.conf.template"
 UNIT, INTEGRATION = "services/api-gateway/tests/unit/", "services/api-gateway/tests/integration/"
 ACCESS, WIRE = INTEGRATION + "test_access.py::", INTEGRATION + "test_wire.py::"
@@ -24,12 +25,13 @@ A_TEST_FAILED = 1
 
 @dataclass(frozen=True)
 class Mutation:
-    """`old` in `file` becomes `new`; then `test` fails, asked through nginx where it has doors."""
+    """`old` in `file` becomes `new`; then `test` fails, asked through `doors` where it has some."""
 
     file: str
     old: str
     new: str
     test: str
+    doors: str = ONE_DOOR
 
 
 MUTATIONS = {
@@ -125,6 +127,40 @@ MUTATIONS = {
         "      include %{run_dir}/passed.conf;",
         ACCESS + "test_a_token_becomes_a_signed_identity_and_goes_no_further",
     ),
+    "headers of a client, at a data plane": Mutation(
+        DATA_PLANE,
+        '"X-Original-Method", ',
+        "",
+        ACCESS + "test_headers_that_could_steer_a_service_never_arrive",
+        doors="traefik",
+    ),
+    "other spellings, at a data plane": Mutation(
+        "api_gateway/data_plane/traefik.py",
+        '"authResponseHeadersRegex": ALIASES,',
+        "",
+        ACCESS + "test_identity_headers_of_a_client_never_arrive",
+        doors="traefik",
+    ),
+    "identity, at a data plane": Mutation(
+        DATA_PLANE,
+        'TIME_HEADER, SIGNATURE_HEADER, "X-Request-ID"',
+        'TIME_HEADER, "X-Request-ID"',
+        ACCESS + "test_identity_headers_of_a_client_never_arrive",
+        doors="traefik",
+    ),
+    "a service's word on other origins": Mutation(
+        DATA_PLANE,
+        '"Access-Control-Allow-Origin", ',
+        "",
+        INTEGRATION + "test_doors.py::test_no_door_lets_pages_of_an_origin_in_that_nobody_listed",
+        doors="envoy",
+    ),
+    "a target of the client's choosing": Mutation(
+        "api_gateway/data_plane/traefik.py",
+        'dict.fromkeys((FORWARDED_METHOD, FORWARDED_TARGET, CLIENT_ADDRESS), "")',
+        "{}",
+        INTEGRATION + "test_doors.py::test_a_trusted_proxy_cannot_hand_on_another_target_method_or_address",
+    ),
     "redirects inside": Mutation(
         NGINX,
         "proxy_ignore_headers X-Accel-Redirect ",
@@ -180,7 +216,7 @@ def test_a_broken_defence_is_noticed(what: str, tmp_path: Path) -> None:
     # Seen from the repository, cases of `shared` would bring their own package, which is whole.
     member = mutation.test.split("/tests/", 1)[0]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-c", "pyproject.toml",
-               "--rootdir", member, "-k", ONE_DOOR, mutation.test]  # fmt: skip
+               "--rootdir", member, "-k", mutation.doors, mutation.test]  # fmt: skip
     broken = os.environ | {"PYTHONPATH": str(tmp_path)}
     run = subprocess.run(command, cwd=ROOT, env=broken, capture_output=True, text=True, check=False, timeout=180)
     assert run.returncode == A_TEST_FAILED, run.stdout[-3000:] + run.stderr[-1000:]

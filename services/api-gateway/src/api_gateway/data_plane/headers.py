@@ -29,5 +29,9 @@ REMOVED: Final = (
 )  # fmt: skip
 """Secrets that no service needs, and what might steer one past the decision."""
 
-HIDDEN: Final = ("Server", "X-Powered-By", "X-Accel-Redirect")
-"""Headers of a service's answer that are nobody's business outside."""
+HIDDEN: Final = (
+    "Server", "X-Powered-By", "X-Accel-Redirect", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials",
+    "Access-Control-Expose-Headers",
+)  # fmt: skip
+"""Headers of a service's answer that are nobody's business outside, or not a service's to say: who reads across origins
+is for a data plane to grant, which adds its own behind this."""
