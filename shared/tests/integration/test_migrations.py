@@ -180,25 +180,22 @@ def test_a_history_that_cannot_be_in_two_parts_is_refused(package, first, second
 async def test_a_server_killed_within_a_revision_has_the_one_before_and_goes_on_from_there(
     fresh: TestDatabase, postgres_server: PostgresServer, package, first, second, third, eventually
 ) -> None:
-    """The revision makes its change and then waits for a lock that this case holds: it is surely within."""
     url = fresh.url("user")
-    waits = second + "    op.execute('SELECT pg_advisory_xact_lock(15)')\n"
-    migrations = Migrations(package(first, waits, third), "user")
-    # Tests' servers lose what was committed just before a kill: here a commit lasts, as it does where data counts.
+    # Tests' servers lose what was committed just before a crash: here a commit lasts, as it does where data counts.
     await fetch(fresh, f"ALTER DATABASE {fresh.name} SET synchronous_commit = on")
-    holder = await asyncpg.connect(fresh.admin_url)
-    await holder.execute("SELECT pg_advisory_lock(15)")
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 15 AND NOT granted"
+    endless = second + "    op.execute('SELECT pg_sleep(600)')\n"
+    sleeping = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{fresh.name}' AND wait_event = 'PgSleep'"
 
     async def is_within() -> bool:
-        return await fetch(fresh, waiting) == 1
+        return await fetch(fresh, sleeping) == 1
 
-    upgrading = asyncio.create_task(migrations.upgrade(url))
+    upgrading = asyncio.create_task(Migrations(package(first, endless, third), "user").upgrade(url))
     await eventually(is_within)
-    postgres_server.kill()
+    await asyncio.to_thread(postgres_server.kill)
     with pytest.raises(MigrationError):
         await upgrading
-    postgres_server.start()
+    await asyncio.to_thread(postgres_server.start)
+    migrations = Migrations(package(first, second, third), "user")
     assert (await migrations.current(url), await columns(fresh)) == ({"0001"}, "id, name")
     await migrations.upgrade(url)
     assert (await migrations.current(url), await columns(fresh)) == ({"0002"}, "id, name, weight_grams")
