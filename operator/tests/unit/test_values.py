@@ -106,7 +106,7 @@ def test_the_mode_of_the_route_reaches_the_chart_with_who_may_ask() -> None:
     )
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}
     assert made["global"]["forwardAuth"] == {"enabled": True, "dataPlane": [peer]}
-    assert made["route"] == {"kind": "Ingress", "className": "traefik"}
+    assert made["route"] == {"kind": "Ingress", "className": "traefik", "retries": 0}
 
 
 def test_what_nobody_asked_for_is_off() -> None:
@@ -134,7 +134,7 @@ def test_what_the_route_asks_of_the_gateway_reaches_the_gateway_and_not_the_rout
     )
     limits = {"defaultPerMinute": 600, "publicPerMinute": 600, "loginPerMinute": 120, "heavyPerMinute": 5}
     assert made["gateway"] == {**asked, "tlsSecretName": "pair", "replicas": 2, "limits": limits, "maintenance": True}
-    assert made["route"] == {"kind": "Ingress", "className": "haproxy"}
+    assert made["route"] == {"kind": "Ingress", "className": "haproxy", "retries": 0}
 
 
 def test_unless_asked_the_gateway_keeps_the_charts_own_ideas_of_whom_to_trust() -> None:
