@@ -205,7 +205,8 @@ def test_a_transfer_encoding_in_disguise_is_refused(gateway: Gateway, line: byte
     head = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%s\r\n\r\n"
     chunks = b"0\r\n\r\n"
     answer = gateway.raw(head % (len(chunks + HIDDEN), line) + chunks + HIDDEN, timeout_seconds=2)
-    assert status_of(answer) in (400, 501)
+    assert status_of(answer) in ((400,) if gateway.door == "nginx" else (400, 501))
+    assert gateway.door != "nginx" or b"application/problem+json" in answer.partition(b"\r\n\r\n")[0]
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
