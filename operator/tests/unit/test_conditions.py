@@ -194,6 +194,9 @@ def test_the_end_of_a_log_goes_into_the_message() -> None:
     trouble = readiness.Trouble("p", "user", "CrashLoopBackOff", "back-off", has_log=True)
     told = readiness.describe(trouble, Reference("Deployment", "a-user"), "one\ntwo\nJWT_SECRET_KEY is too short\n")
     assert "JWT_SECRET_KEY is too short" in told.message
+    told = readiness.describe(trouble, Reference("Deployment", "a-user"), "x" * 5000 + "\nthe cause")
+    assert len(told.message) == readiness.MESSAGE_LENGTH
+    assert told.message.endswith(" | the cause")
 
 
 def test_a_volume_that_was_replaced_or_is_gone_is_missing_data() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from smartcourse_operator.core import upgrades
 from smartcourse_operator.core.backups import BackupPhase, BackupStatus
+from smartcourse_operator.core.fields import changes
 from smartcourse_operator.core.phases import Board
 from smartcourse_operator.core.readiness import DONE, Progress, State, waiting
 from smartcourse_operator.core.spec import UpdateStrategy
@@ -246,3 +247,14 @@ def test_in_an_upgrade_the_gateway_follows_the_services() -> None:
     both = [document("services", "services"), document("gateway", "gateway")]
     assert Board.of(both).may_begin(Phase.GATEWAY)
     assert not Board.of(both, is_upgrade=True).may_begin(Phase.GATEWAY)
+
+
+def test_another_upgrade_in_the_status_keeps_nothing_of_the_one_before() -> None:
+    done = SmartCourseStatus(version="1.1.0", upgrade=upgrade(UpgradePhase.COMPLETED, contracted=True))
+    begun = planned("1.2.0", "1.1.0", done.upgrade).upgrade
+    patch = changes(done, done.model_copy(update={"upgrade": begun}))
+    assert patch["upgrade"] == {
+        "from": "1.1.0", "to": "1.2.0", "phase": "expanding", "startedAt": "2026-05-01T12:00:00Z", "servedAt": None,
+        "backup": None, "contracted": False,
+    }  # fmt: skip
+    assert changes(done, done) == {}

@@ -55,9 +55,18 @@ class Model(BaseModel):
 
 
 def changes(before: Model, after: Model) -> dict[str, Any]:
-    """Return the merge patch that makes `after` of `before`, empty if they are alike."""
-    old, new = before.document(), after.document()
-    return {key: new.get(key) for key in {*old, *new} if old.get(key) != new.get(key)}
+    """Return the merge patch (RFC 7396) that makes `after` of `before`, empty if they are alike."""
+    return _merge_patch(before.document(), after.document())
+
+
+def _merge_patch(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return what is different; of what is in both, field by field, for a field that is not named would stay."""
+    found: dict[str, Any] = {}
+    for key in {*old, *new}:
+        was, now = old.get(key), new.get(key)
+        if was != now:
+            found[key] = _merge_patch(was, now) if isinstance(was, dict) and isinstance(now, dict) else now
+    return found
 
 
 Quantity = Annotated[str, Field(pattern=QUANTITY, max_length=32)]

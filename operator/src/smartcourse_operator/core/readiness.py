@@ -33,6 +33,7 @@ WAITING_REASONS_OF_TROUBLE = {
     "ImageInspectError", "ImagePullBackOff", "InvalidImageName", "RunContainerError",
 }  # fmt: skip
 LOG_LINES = 5
+LOG_ENDS = "; its log ends: "
 MESSAGE_LENGTH = 600
 
 
@@ -162,5 +163,12 @@ def describe(trouble: Trouble, of: Reference, log: str) -> State:
     where = f"{of}: pod {trouble.pod}" + (f", container {trouble.container}" if trouble.container else "")
     text = f"{where}: {trouble.reason}: {trouble.message}".rstrip(": ")
     tail = " | ".join(line.strip() for line in log.strip().splitlines()[-LOG_LINES:] if line.strip())
-    message = f"{text}; its log ends: {tail}" if tail else text
-    return State(Progress.WAITING, trouble.reason, message[:MESSAGE_LENGTH])
+    return State(Progress.WAITING, trouble.reason, _with_log(text, tail))
+
+
+def _with_log(text: str, tail: str) -> str:
+    """Return a message of limited length. Of a log its end is kept: the cause is told last."""
+    room = MESSAGE_LENGTH - len(text) - len(LOG_ENDS)
+    if not tail or room < 2:
+        return text[:MESSAGE_LENGTH]
+    return text + LOG_ENDS + (tail if len(tail) <= room else f"…{tail[-(room - 1) :]}")
