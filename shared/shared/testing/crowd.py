@@ -135,8 +135,9 @@ class Crowd:
     tell: Callable[[str], object]
 
     def settle(self) -> Settled:
-        """Create them all, and wait."""
-        peak, began = 0.0, time.monotonic()
+        """Create them all once the operator has begun to watch, and wait."""
+        self._until_quiet()
+        requests, peak, began = self._requests(READS | WRITES), 0.0, time.monotonic()
         for index in range(self.number):
             create(self.client, COURSES, course(index))
 
@@ -148,7 +149,8 @@ class Crowd:
         self._until(settled, "all to be hibernated")
         seconds = time.monotonic() - began
         self._until_quiet()
-        return Settled(seconds, self._requests(READS | WRITES), self.operator.memory_mib, peak)
+        requests = self._requests(READS | WRITES) - requests
+        return Settled(seconds, requests, self.operator.memory_mib, peak)
 
     def look_again(self) -> Unchanged:
         """Have each reconciled once more, though nothing has changed that concerns the operator."""
