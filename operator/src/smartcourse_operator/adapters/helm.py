@@ -86,7 +86,7 @@ class Chart:
                 await process.wait()
                 raise RenderError(f"helm template took more than {TIMEOUT_SECONDS} s") from error
         if process.returncode:
-            raise RenderError(errors.decode(errors="replace").strip()[:MESSAGE_LENGTH])
+            raise RenderError(errors.decode(errors="replace").strip()[-MESSAGE_LENGTH:])  # the cause is told last
         return await asyncio.to_thread(pack, output)
 
 
