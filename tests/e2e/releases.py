@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .kubernetes import Kubectl
+import yaml
+
+from .kubernetes import Kubectl, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("user", "course", "notification", "gateway")
@@ -64,6 +68,22 @@ class Release:
         return {"upgradeFrom": [self.before], "images": dict(images), "schema": {"user": self.schema}}
 
 
+def today() -> str:
+    """Return the revision that user-service of today needs: the first of the derived ones follows it."""
+    newest = max((ROOT / "manifests" / "releases").glob("*.yaml"), key=lambda path: [*map(int, path.stem.split("."))])
+    revision: str = yaml.safe_load(newest.read_text(encoding="utf-8"))["schema"]["user"]["expand"]
+    return revision
+
+
+def images(kubectl: Kubectl) -> dict[str, str]:
+    """Return the images that the operator installs, by component."""
+    operator = kubectl.in_namespace(OPERATOR_NAMESPACE).get("deployment", OPERATOR)
+    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
+    configured = next(one["value"] for one in environment if one["name"] == "SMARTCOURSE_OPERATOR_IMAGES")
+    found: dict[str, str] = json.loads(configured)
+    return found
+
+
 def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=300).stdout
 
@@ -84,7 +104,7 @@ def derive(release: Release, images: Mapping[str, str], directory: Path) -> dict
         context.mkdir()
         base = images[service].replace(NODES_REGISTRY, ENGINES_REGISTRY, 1)
         lines = [f"FROM {base}", f"LABEL release={release.version}"]
-        if service == "user":
+        if service == "user" and release.revisions:
             for revision in release.revisions:
                 (context / f"{revision.name}.py").write_text(revision.text, encoding="utf-8")
             lines.append(f"COPY *.py {VERSIONS_DIRECTORY}")
@@ -106,5 +126,32 @@ def teach(kubectl: Kubectl, releases: Mapping[str, dict[str, Any]]) -> None:
     )  # fmt: skip
 
 
-def forget(kubectl: Kubectl) -> None:
-    teach(kubectl, {})
+@contextlib.contextmanager
+def known(kubectl: Kubectl, releases: Sequence[Release]) -> Iterator[None]:
+    """Have the operator know these releases for as long as the context lasts."""
+    with tempfile.TemporaryDirectory() as directory:
+        today = images(kubectl)
+        teach(kubectl, {release.version: derive(release, today, Path(directory)) for release in releases})
+    try:
+        yield
+    finally:
+        teach(kubectl, {})
+
+
+def ask_for(kubectl: Kubectl, name: str, version: str | None) -> None:
+    kubectl.merge("smartcourse", name, {"spec": {"version": version}})
+
+
+def until_runs(kubectl: Kubectl, name: str, version: str) -> dict[str, Any]:
+    """Wait until a release is run and nothing of the upgrade is left to do; return the status."""
+
+    def runs() -> dict[str, Any] | None:
+        found: dict[str, Any] = kubectl.get("smartcourse", name)["status"]
+        is_done = found["version"] == version and (found.get("upgrade") or {}).get("phase") == "completed"
+        return found if is_done else None
+
+    found = eventually(
+        runs, timeout_seconds=600, what=lambda: f"{version} to be run: {kubectl.condition(name, 'Upgraded')}"
+    )
+    kubectl.wait_ready(name)
+    return found

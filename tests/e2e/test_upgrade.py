@@ -5,7 +5,6 @@ The cases follow each other on one SmartCourse: each begins with the release tha
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,16 +15,12 @@ import pytest
 from .conftest import NAME
 from .kubernetes import Kubectl, eventually
 from .people import Platform
-from .releases import Release, Revision, derive, forget, teach
+from .releases import Release, Revision, ask_for, known, today, until_runs
 from .test_lifecycle import INSTANCE, smart_course
 from .test_rollout import asking
 
 CASE = "case-upgrading"
-COMPONENTS = {
-    "gateway": "deployment", "user": "deployment", "course": "deployment", "notification": "deployment",
-    "postgres": "statefulset", "mongodb": "statefulset", "redis": "statefulset",
-}  # fmt: skip
-NOTES = Revision("user_0900", "user_0004", ("CREATE TABLE release_notes (note text, old text)",))
+NOTES = Revision("user_0900", today(), ("CREATE TABLE release_notes (note text, old text)",))
 NO_OLD_NOTES = Revision("user_0901", "user_0900", ("ALTER TABLE release_notes DROP old",), phase="contract")
 SLOW = Revision(
     "user_0902", "user_0901", ("CREATE TABLE slow (a int)", "SELECT pg_sleep(20)", "ALTER TABLE slow ADD b int")
@@ -38,12 +33,6 @@ RELEASES = (
 )
 
 
-def images(kubectl: Kubectl) -> dict[str, str]:
-    """What the sample runs: the images of today."""
-    found = {c: kubectl.get(kind, f"{NAME}-{c}")["spec"]["template"]["spec"] for c, kind in COMPONENTS.items()}
-    return {component: pod["containers"][0]["image"] for component, pod in found.items()}
-
-
 @pytest.fixture(scope="module")
 def restarts(platform: Platform, kubectl: Kubectl) -> dict[str, str]:
     """The sample's pods before the operator learns of other releases."""
@@ -51,24 +40,17 @@ def restarts(platform: Platform, kubectl: Kubectl) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def cluster(kubectl: Kubectl, restarts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+def cluster(kubectl: Kubectl, restarts: dict[str, str]) -> Iterator[Kubectl]:
     """A namespace with a SmartCourse at 1.0.0, and an operator that knows what may follow."""
-    today, directory = images(kubectl), tmp_path_factory.mktemp("releases")
-    operator = kubectl.in_namespace("smartcourse-system").get("deployment", "smartcourse-operator")
-    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
-    configured = next(one["value"] for one in environment if one["name"] == "SMARTCOURSE_OPERATOR_IMAGES")
-    today["backup"] = json.loads(configured)["backup"]
-    teach(kubectl, {release.version: derive(release, today, directory) for release in RELEASES})
-    kubectl.run("create", "namespace", CASE)
-    here = kubectl.in_namespace(CASE)
-    strategy = {"rollbackMinutes": 0}
-    here.apply(smart_course("line", CASE, version="1.0.0", route={"host": "line.localhost"}, backup={},
-                            updateStrategy=strategy))  # fmt: skip
-    here.wait_ready("line")
-    yield here
-    here.run("delete", "smartcourse", "--all", "--timeout=120s", timeout_seconds=150)
-    kubectl.run("delete", "namespace", CASE, "--timeout=120s", timeout_seconds=150)
-    forget(kubectl)
+    with known(kubectl, RELEASES):
+        kubectl.run("create", "namespace", CASE)
+        here = kubectl.in_namespace(CASE)
+        spec = {"route": {"host": "line.localhost"}, "backup": {}, "updateStrategy": {"rollbackMinutes": 0}}
+        here.apply(smart_course("line", CASE, version="1.0.0", **spec))
+        here.wait_ready("line")
+        yield here
+        here.run("delete", "smartcourse", "--all", "--timeout=120s", timeout_seconds=150)
+        kubectl.run("delete", "namespace", CASE, "--timeout=120s", timeout_seconds=150)
     kubectl.wait_ready(NAME)
 
 
@@ -81,23 +63,6 @@ def line(cluster: Kubectl, base_url: str) -> Iterator[Platform]:
 
 def status(kubectl: Kubectl) -> dict[str, Any]:
     found: dict[str, Any] = kubectl.get("smartcourse", "line")["status"]
-    return found
-
-
-def ask_for(kubectl: Kubectl, version: str) -> None:
-    kubectl.merge("smartcourse", "line", {"spec": {"version": version}})
-
-
-def until_runs(kubectl: Kubectl, version: str) -> dict[str, Any]:
-    def runs() -> dict[str, Any] | None:
-        found = status(kubectl)
-        is_done = found["version"] == version and (found.get("upgrade") or {}).get("phase") == "completed"
-        return found if is_done else None
-
-    found = eventually(
-        runs, timeout_seconds=600, what=lambda: f"{version} to be run: {kubectl.condition('line', 'Upgraded')}"
-    )
-    kubectl.wait_ready("line")
     return found
 
 
@@ -126,8 +91,8 @@ def test_what_the_operator_learns_restarts_nothing(
 def test_no_request_fails_while_a_release_takes_over(cluster: Kubectl, line: Platform, base_url: str) -> None:
     student = line.new_student()
     with asking(line, base_url) as seen:
-        ask_for(cluster, "1.1.0")
-        found = until_runs(cluster, "1.1.0")
+        ask_for(cluster, "line", "1.1.0")
+        found = until_runs(cluster, "line", "1.1.0")
         time.sleep(15)  # the last of the old pods drains
     assert seen.answers[200] > 100
     assert seen.failed == {}
@@ -140,7 +105,7 @@ def test_no_request_fails_while_a_release_takes_over(cluster: Kubectl, line: Pla
 
 
 def test_going_back_once_the_schema_is_contracted_is_refused_with_the_way_out(cluster: Kubectl, line: Platform) -> None:
-    ask_for(cluster, "1.0.0")
+    ask_for(cluster, "line", "1.0.0")
 
     def told() -> dict[str, Any]:
         return cluster.condition("line", "Degraded")
@@ -148,7 +113,7 @@ def test_going_back_once_the_schema_is_contracted_is_refused_with_the_way_out(cl
     eventually(lambda: told().get("reason") == "RollbackRefused", timeout_seconds=60, what=lambda: f"no: {told()}")
     assert f"SmartCourseBackup {status(cluster)['upgrade']['backup']} is restored" in told()["message"]
     assert all(reference.endswith("-1.1.0") for reference in running(cluster))
-    ask_for(cluster, "1.1.0")
+    ask_for(cluster, "line", "1.1.0")
     cluster.wait_ready("line")
 
 
@@ -156,12 +121,12 @@ def test_going_back_once_the_schema_is_contracted_is_refused_with_the_way_out(cl
 def test_a_database_killed_in_the_middle_of_a_migration_ends_with_a_whole_schema(
     cluster: Kubectl, line: Platform
 ) -> None:
-    ask_for(cluster, "1.2.0")
+    ask_for(cluster, "line", "1.2.0")
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
     eventually(lambda: query(cluster, sleeping) == "1", timeout_seconds=120, what="the migration to be at work")
     assert query(cluster, REVISION) == NO_OLD_NOTES.name
     cluster.run("delete", "pod", "line-postgres-0", "--grace-period=0", "--force")
-    until_runs(cluster, "1.2.0")
+    until_runs(cluster, "line", "1.2.0")
     assert query(cluster, REVISION) == SLOW.name
     assert query(cluster, f"{COLUMNS} 'slow'") == "a,b"
     eventually(lambda: line.client.get("/health").status_code == 200, timeout_seconds=60, what="health to be 200")
@@ -172,7 +137,7 @@ def test_a_release_that_fails_leaves_the_one_before_serving_and_one_can_go_back(
     cluster: Kubectl, line: Platform, base_url: str
 ) -> None:
     with asking(line, base_url) as seen:
-        ask_for(cluster, "1.3.0")
+        ask_for(cluster, "line", "1.3.0")
 
         def told() -> str:
             condition = cluster.condition("line", "Upgraded")
@@ -183,7 +148,7 @@ def test_a_release_that_fails_leaves_the_one_before_serving_and_one_can_go_back(
         )
         assert "1.2.0 goes on serving" in told()
         assert all(reference.endswith("-1.2.0") for reference in running(cluster))
-        ask_for(cluster, "1.2.0")
-        until_runs(cluster, "1.2.0")
+        ask_for(cluster, "line", "1.2.0")
+        until_runs(cluster, "line", "1.2.0")
     assert seen.failed == {}
     assert query(cluster, REVISION) == SLOW.name

@@ -19,23 +19,12 @@ from typing import Any
 import httpx
 
 from tests.e2e.kubernetes import Kubectl, eventually
+from tests.e2e.releases import images
 from tests.load.harness import ROOT, row
 
 GOAL = 1.15
 LIMIT_SECONDS = 300
-COMPONENTS = {
-    "gateway": "deployment", "user": "deployment", "course": "deployment", "notification": "deployment",
-    "postgres": "statefulset", "mongodb": "statefulset", "redis": "statefulset",
-}  # fmt: skip
 Install = Callable[[Kubectl, str], None]
-
-
-def images(sample: Kubectl) -> dict[str, str]:
-    """Return the references that the running sample uses: they are on the node already."""
-    path = "jsonpath={.spec.template.spec.containers[0].image}"
-    return {
-        component: sample.run("get", kind, f"academy-{component}", "-o", path) for component, kind in COMPONENTS.items()
-    }
 
 
 def with_operator(kubectl: Kubectl, host: str) -> None:
@@ -54,7 +43,8 @@ def with_helm(kubectl: Kubectl, host: str) -> None:
     namespace = kubectl.namespace
     secrets = [sys.executable, "-m", "smartcourse_operator.secrets", "--name", "bench", "--namespace", namespace]
     kubectl.run("apply", "-f", "-", stdin=subprocess.run(secrets, capture_output=True, text=True, check=True).stdout)
-    values = {"global": {"images": images(kubectl.in_namespace("smartcourse"))}, "route": {"host": host}}
+    found = {component: image for component, image in images(kubectl).items() if component != "backup"}
+    values = {"global": {"images": found}, "route": {"host": host}}
     install = [
         os.environ["HELM"], "install", "bench", "charts/smartcourse", "--kube-context", kubectl.context,
         "-n", namespace, "--wait", "--wait-for-jobs", f"--timeout={LIMIT_SECONDS}s", "--values", "-",
