@@ -33,10 +33,19 @@ RELEASES = (
 )
 
 
+def uids(kubectl: Kubectl) -> dict[str, str]:
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in kubectl.list("pods", INSTANCE)}
+
+
 @pytest.fixture(scope="module")
 def restarts(platform: Platform, kubectl: Kubectl) -> dict[str, str]:
     """The sample's pods before the operator learns of other releases."""
-    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in kubectl.list("pods", INSTANCE)}
+
+    def settled() -> bool:
+        return not any("deletionTimestamp" in pod["metadata"] for pod in kubectl.list("pods", INSTANCE))
+
+    eventually(settled, timeout_seconds=120, what="pods of earlier rollouts to leave")
+    return uids(kubectl)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +92,7 @@ REVISION = "SELECT version_num FROM user_alembic_version"
 def test_what_the_operator_learns_restarts_nothing(
     cluster: Kubectl, kubectl: Kubectl, restarts: dict[str, str]
 ) -> None:
-    now = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in kubectl.list("pods", INSTANCE)}
-    assert now == restarts
+    assert uids(kubectl) == restarts
 
 
 @pytest.mark.timeout(900)
