@@ -84,16 +84,18 @@ def images(kubectl: Kubectl) -> dict[str, str]:
     return found
 
 
-def docker(*arguments: str) -> str:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=300).stdout
+def run(*command: str, stdin: str | None = None) -> str:
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def push(directory: Path, reference: str) -> None:
     """Build the image that `directory` describes and push it to where the nodes pull it from."""
     pushed = ENGINES_REGISTRY + reference.removeprefix(NODES_REGISTRY)
-    docker("build", "--quiet", "--tag", pushed, str(directory))
-    docker("push", "--quiet", pushed)
-    docker("rmi", "--no-prune", pushed)
+    run("docker", "build", "--quiet", "--tag", pushed, str(directory))
+    run("docker", "push", "--quiet", pushed)
+    run("docker", "rmi", "--no-prune", pushed)
 
 
 def derive(release: Release, images: Mapping[str, str], directory: Path) -> dict[str, Any]:
@@ -118,12 +120,12 @@ def teach(kubectl: Kubectl, releases: Mapping[str, dict[str, Any]]) -> None:
     """Have the operator know these releases beside its own, as its administrator would."""
     helm = os.environ.get("HELM") or shutil.which("helm")
     assert helm, "HELM names no program"
-    subprocess.run(
-        [helm, "upgrade", OPERATOR, str(ROOT / "charts" / OPERATOR), "--kube-context", kubectl.context,
-         "--namespace", OPERATOR_NAMESPACE, "--skip-crds", "--reuse-values", "--wait", "--timeout", "3m",
-         "--set-json", f"releases={json.dumps(dict(releases))}"],
-        check=True, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+    where = ["--kube-context", kubectl.context, "--namespace", OPERATOR_NAMESPACE]
+    found = run(helm, "get", "values", OPERATOR, "--output", "json", *where)
+    # Kept as a whole: Helm would merge the releases of a value that is set with those that it knows.
+    values = {**json.loads(found), "releases": dict(releases)}
+    run(helm, "upgrade", OPERATOR, str(ROOT / "charts" / OPERATOR), *where, "--skip-crds", "--reset-values",
+        "--values", "-", "--wait", "--timeout", "3m", stdin=json.dumps(values))  # fmt: skip
 
 
 @contextlib.contextmanager
