@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+OPERATOR_NAMESPACE = "smartcourse-system"
 
 
 class KubectlError(AssertionError):
@@ -58,6 +59,11 @@ class Kubectl:
     def secret(self, name: str) -> dict[str, str]:
         data = self.get("secret", name)["data"]
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def query(self, name: str, sql: str) -> str:
+        """Return what the embedded PostgreSQL of a SmartCourse answers its administrator, unaligned."""
+        psql = "PGPASSWORD=$POSTGRES_PASSWORD exec psql -U postgres -AtX -v ON_ERROR_STOP=1 smartcourse"
+        return self.run("exec", "-i", f"{name}-postgres-0", "--", "sh", "-c", psql, stdin=sql)
 
     def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
         status = (self.find("smartcourse", name) or {}).get("status", {})

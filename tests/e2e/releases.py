@@ -15,29 +15,25 @@ from typing import Any
 
 import yaml
 
-from .kubernetes import Kubectl, eventually
+from smartcourse_dev import releases as files
+
+from .kubernetes import OPERATOR_NAMESPACE, Kubectl, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("user", "course", "notification", "gateway")
 OPERATOR = "smartcourse-operator"
-OPERATOR_NAMESPACE = "smartcourse-system"
 NODES_REGISTRY, ENGINES_REGISTRY = "smartcourse.local/", "localhost:5001/"
 VERSIONS_DIRECTORY = "/app/src/user_service/migrations/versions/"
 REVISION = """
 from alembic import op
 
 revision, down_revision = {name!r}, {before!r}
-branch_labels = depends_on = None
 phase = {phase!r}
 
 
 def upgrade() -> None:
     for statement in {statements!r}:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    raise NotImplementedError
 """
 
 
@@ -70,8 +66,7 @@ class Release:
 
 def today() -> str:
     """Return the revision that user-service of today needs: the first of the derived ones follows it."""
-    newest = max((ROOT / "manifests" / "releases").glob("*.yaml"), key=lambda path: [*map(int, path.stem.split("."))])
-    revision: str = yaml.safe_load(newest.read_text(encoding="utf-8"))["schema"]["user"]["expand"]
+    revision: str = yaml.safe_load(files.newest().read_text(encoding="utf-8"))["schema"]["user"]["expand"]
     return revision
 
 

@@ -44,8 +44,7 @@ def ended(kubectl: Kubectl, kind: str, name: str, phase: str = "Completed") -> d
 
 def content(kubectl: Kubectl, name: str) -> str:
     """Return counts and sums of what people made, as PostgreSQL itself tells them."""
-    psql = "PGPASSWORD=$POSTGRES_PASSWORD exec psql -U postgres -AtX -v ON_ERROR_STOP=1 smartcourse"
-    return kubectl.run("exec", "-i", f"{name}-postgres-0", "--", "sh", "-c", psql, stdin=CONTENT)
+    return kubectl.query(name, CONTENT)
 
 
 def on(base_url: str, host: str) -> Callable[..., httpx.Client]:

@@ -12,10 +12,9 @@ import httpx
 import pytest
 
 from .conftest import NAME, NAMESPACE
-from .kubernetes import Kubectl, KubectlError, eventually
+from .kubernetes import OPERATOR_NAMESPACE, Kubectl, KubectlError, eventually
 from .people import Person, Platform
 
-OPERATOR_NAMESPACE = "smartcourse-system"
 INSTANCE = f"app.kubernetes.io/instance={NAME}"
 RESTORE_SECONDS = 15
 

@@ -15,13 +15,12 @@ from urllib.parse import quote
 import pytest
 
 from .conftest import NAME
-from .kubernetes import Kubectl, eventually
+from .kubernetes import OPERATOR_NAMESPACE, Kubectl, eventually
 from .people import Platform
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 """This checkout's plugin, wherever `make up` was run last."""
 Plugin = Callable[..., subprocess.CompletedProcess[str]]
-OPERATOR_NAMESPACE = "smartcourse-system"
 HELM_RELEASE = "helm.sh/release.v1"
 
 

@@ -81,8 +81,7 @@ def running(kubectl: Kubectl) -> list[str]:
 
 
 def query(kubectl: Kubectl, sql: str) -> str:
-    psql = "PGPASSWORD=$POSTGRES_PASSWORD exec psql -U postgres -AtX -v ON_ERROR_STOP=1 smartcourse"
-    return kubectl.run("exec", "-i", "line-postgres-0", "--", "sh", "-c", psql, stdin=sql).strip()
+    return kubectl.query("line", sql).strip()
 
 
 COLUMNS = "SELECT string_agg(column_name, ',' ORDER BY column_name) FROM information_schema.columns WHERE table_name = "

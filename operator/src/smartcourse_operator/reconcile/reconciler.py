@@ -276,11 +276,11 @@ class Reconciler:
         """Take an upgrade one step further where what was found allows it, and tell of it."""
         if work.plan is None or work.upgrade is None or findings.board is None:
             return findings
-        name = upgrades.backup_name(work.name, work.upgrade)
         is_serving = findings.board.current() is Phase.READY and findings.health == ""
         seen = upgrades.Seen(findings.board, is_serving, can_back_up=work.spec.backup is not None)
         if work.upgrade.phase is UpgradePhase.BACKING_UP and work.spec.update_strategy.backup and seen.can_back_up:
-            seen = replace(seen, backup=await self._scheduler.made(work.name, work.namespace, name))
+            backup = upgrades.backup_name(work.name, work.upgrade)
+            seen = replace(seen, backup=await self._scheduler.made(work.name, work.namespace, backup))
         strategy = work.spec.update_strategy
         if not (work.restoring or work.awake):
             work.upgrade = upgrades.advance(work.name, work.plan, seen, strategy, self._tools.now())

@@ -52,7 +52,7 @@ class BackupScheduler:
         summary = before or BackupSummary(scheduled_until=timestamp(now))
         try:
             if not is_hibernated and (moment := backup_schedule.due(backup, summary, made, now)):
-                await self._make(name, namespace, moment)
+                await self._make(name, namespace, backup_schedule.name_of(name, moment), is_scheduled=True)
                 summary = summary.model_copy(update={"scheduled_until": timestamp(moment)})
             found = backup_schedule.verdict(backup, made, now, is_hibernated=is_hibernated)
         except ScheduleError as error:
@@ -72,13 +72,13 @@ class BackupScheduler:
         found = await self._cluster.find(BACKUP, namespace, backup)
         if found is None:
             log.info("making", namespace=namespace, name=name, backup=backup)
-            await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, backup, is_scheduled=False))
+            await self._make(name, namespace, backup, is_scheduled=False)
         return BackupStatus.model_validate((found or {}).get("status") or {})
 
-    async def _make(self, name: str, namespace: str, moment: datetime) -> None:
-        backup = backup_schedule.name_of(name, moment)
+    async def _make(self, name: str, namespace: str, backup: str, *, is_scheduled: bool) -> None:
+        document = backup_schedule.document(name, namespace, backup, is_scheduled=is_scheduled)
         try:
-            await self._cluster.create(BACKUP, backup_schedule.document(name, namespace, backup, is_scheduled=True))
+            await self._cluster.create(BACKUP, document)
         except ApiError as error:
             if not error.is_conflict:  # made before this process could note that it was
                 raise
