@@ -23,6 +23,7 @@ COLUMNS = [
     ("Status", "string", ".status.phase", "What is being brought about."),
     ("Version", "string", ".status.version", "The release that is run."),
     ("URL", "string", ".status.url", "Where people reach it."),
+    ("(Replicas)", "integer", ".status.replicas", "Pods of the gateway."),
     ("(Last backup)", "date", ".status.backup.lastCompletedAt", "How long ago the newest good backup's data is of."),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the resource was created."),
 ]
@@ -77,6 +78,31 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return made
 
 
+SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+
+
+def never_shrinks(field: str, component: str, *optional: str) -> dict[str, str]:
+    """Return the rule that a size may grow, and go back to what the volume has where it did not.
+
+    `optional`: the fields on its way that may be absent.
+    """
+    absent = [f"!has({who}.{each})" for each in optional for who in ("self", "oldSelf")]
+    wanted = f"quantity(self.{field})"
+    reached = f"one.component == '{component}' && has(one.size) && {wanted}.compareTo(quantity(one.size)) >= 0"
+    grows = f"{wanted}.compareTo(quantity(oldSelf.{field})) >= 0"
+    goes_back = f"has(self.status) && has(self.status.storage) && self.status.storage.exists(one, {reached})"
+    return {
+        "rule": " || ".join([*absent, grows, f"({goes_back})"]),
+        "message": f"{field} cannot shrink: a volume only grows. One that did not reach the size asked for may go back "
+        "to what it has, which status.storage tells; for less, restore a backup into a new SmartCourse",
+        "fieldPath": f".{field}",
+    }
+
+
 RULES = [
     {
         "rule": f"size(self.metadata.name) <= {names.NAME_MAX_LENGTH}",
@@ -86,6 +112,14 @@ RULES = [
         "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         "message": "metadata.name must begin with a letter and be of a-z, 0-9 and -: Services are named after it",
     },
+    *(never_shrinks(f"spec.databases.{store}.size", store) for store in names.DATASTORES),
+    never_shrinks(
+        "spec.backup.destination.volume.size",
+        "backup",
+        "spec.backup",
+        "spec.backup.destination",
+        "spec.backup.destination.volume",
+    ),
 ]
 TASK_RULES = [
     {
@@ -108,6 +142,7 @@ class Resource:
     status: type[BaseModel]
     columns: list[tuple[str, str, str, str]]
     rules: list[dict[str, str]]
+    is_scaled: bool = False
 
     def schema(self) -> dict[str, Any]:
         spec = schema_of(self.spec)
@@ -131,7 +166,7 @@ class Resource:
             "name": names.VERSION,
             "served": True,
             "storage": True,
-            "subresources": {"status": {}},
+            "subresources": {"status": {}, **({"scale": SCALE} if self.is_scaled else {})},
             "additionalPrinterColumns": [column(*each) for each in self.columns],
             "schema": {"openAPIV3Schema": self.schema()},
         }
@@ -170,7 +205,7 @@ MESSAGE = ("(Message)", "string", ".status.message", "What is being done, or wha
 RESOURCES = (
     Resource(
         names.KIND, names.PLURAL, "smc", "A learning platform that the operator installs and keeps running.",
-        SmartCourseSpec, SmartCourseStatus, COLUMNS, RULES,
+        SmartCourseSpec, SmartCourseStatus, COLUMNS, RULES, is_scaled=True,
     ),
     Resource(
         names.BACKUP_KIND, names.BACKUP_PLURAL, "smcb",

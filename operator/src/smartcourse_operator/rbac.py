@@ -37,7 +37,7 @@ CLUSTER_RULES = [
     rule("traefik.io", ["middlewares"], MANAGED),
     rule("monitoring.coreos.com", ["servicemonitors"], MANAGED),
     rule("", ["secrets"], ["create", "delete", "get", "patch"]),
-    rule("", ["persistentvolumeclaims"], ["create", "delete", "get", "list"]),
+    rule("", ["persistentvolumeclaims"], ["create", "delete", "get", "list", "patch"]),
     rule("", ["pods"], ["list"]),
     rule("", ["pods/log"], ["get"]),
     rule("", ["events"], ["create"]),

@@ -28,6 +28,8 @@ def read(path: Path) -> list[dict[str, Any]]:
         ({"databases": {"redis": {"secretName": "outside"}}}, "secretName"),
         ({"databases": {"postgres": {"maxConnections": 500}}}, "maxConnections is for mode external only"),
         ({"databases": {"postgres": {"size": "much"}}}, "spec.databases.postgres.size"),
+        ({"replicas": 0}, "replicas must be at least 1: spec.hibernated stops everything"),
+        ({"replicas": 101}, "spec.replicas"),
         ({"services": {"user": {"replicas": -1}}}, "spec.services.user.replicas"),
         ({"services": {"user": {"replicas": 0}}}, "spec.services.user.replicas"),
         ({"services": {"user": {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}}}, "minReplicas"),
@@ -120,7 +122,6 @@ async def test_a_name_over_forty_characters_is_refused(platform: Platform) -> No
 @pytest.mark.parametrize(
     "spec",
     [
-        {"databases": {"postgres": {"size": "1Gi"}}},
         {"databases": {"postgres": {"mode": "external", "secretName": "outside"}}},
         {"databases": {"mongodb": {"storageClassName": "fast"}}},
     ],
@@ -131,14 +132,41 @@ async def test_what_cannot_be_changed_later_is_refused(platform: Platform, spec:
         await platform.change("fixed", **spec)
 
 
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"databases": {"postgres": {"size": "1Gi"}}}, "spec.databases.postgres.size"),
+        ({"databases": {"mongodb": {"size": "2047Mi"}}}, "spec.databases.mongodb.size"),
+        ({"databases": {"redis": {"size": "1G"}}}, "spec.databases.redis.size"),
+        ({"backup": {"destination": {"volume": {"size": "9Gi"}}}}, "spec.backup.destination.volume.size"),
+    ],
+)
+async def test_a_volume_that_is_to_shrink_is_refused_with_the_way_out(
+    platform: Platform, spec: dict[str, Any], field: str
+) -> None:
+    await platform.create("fixed", backup={"destination": {"volume": {"size": "10Gi"}}})
+    with pytest.raises(ApiError, match="cannot shrink: a volume only grows") as refused:
+        await platform.change("fixed", **spec)
+    assert refused.value.status == 422
+    assert field in str(refused.value)
+    assert "restore a backup into a new SmartCourse" in str(refused.value)
+
+
+async def test_a_size_that_is_written_otherwise_or_grows_is_accepted(platform: Platform) -> None:
+    await platform.create("fixed", backup={})
+    await platform.change("fixed", databases={"postgres": {"size": "2048Mi"}, "redis": {"size": "1.5Gi"}})
+    await platform.change("fixed", backup={"destination": {"volume": {"size": "20Gi"}}})
+    await platform.change("fixed", backup=None)
+
+
 async def test_an_empty_spec_is_valid_and_its_defaults_are_filled_in(platform: Platform) -> None:
     await platform.create("plain")
     spec = (await platform.get("plain"))["spec"]
     assert spec["databases"]["redis"] == {"mode": "embedded", "size": "1Gi"}
-    assert spec["services"]["gateway"] == {"replicas": 1}
+    assert spec["replicas"] == 1
+    assert "services" not in spec
     assert spec["deletionPolicy"] == "Retain"
     assert (spec["events"], spec["monitoring"]) == ({"broker": "redis"}, {"serviceMonitors": False})
-    assert "autoscaling" not in spec["services"]["user"]
 
 
 async def test_a_resource_without_a_spec_is_valid(platform: Platform, control_plane: ControlPlane) -> None:

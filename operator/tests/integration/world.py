@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.core import names
+from smartcourse_operator.core.drift import quantity
 from smartcourse_operator.core.objects import (
     DEPLOYMENT,
     JOB,
@@ -116,7 +117,8 @@ class Platform:
 class Machinery:
     """Sets the statuses that controllers and kubelets would set.
 
-    `held` phases and tasks do not get on; `failing` Jobs fail.
+    `held` phases and tasks do not get on, and neither do volumes that are to grow while it holds `resizing`; `failing`
+    Jobs fail.
     """
 
     cluster: Cluster
@@ -137,6 +139,8 @@ class Machinery:
             await asyncio.sleep(0.1)
 
     async def pass_over(self, namespace: str) -> None:
+        for claim in await self.cluster.select(VOLUME_CLAIM, namespace, f"{names.LABEL_PART_OF}={names.PART_OF}"):
+            await self._provide(claim)
         for kind, status in ((DEPLOYMENT, self._deployment), (STATEFUL_SET, self._stateful_set), (JOB, self._job)):
             for document in await self.cluster.select(kind, namespace, names.LABEL_PHASE):
                 if phase_of(document).value in self.held or document["metadata"].get("deletionTimestamp"):
@@ -210,13 +214,27 @@ class Machinery:
         ]
         return {"startTime": now, "completionTime": now, "succeeded": 1, "conditions": conditions}
 
+    async def _provide(self, claim: Document) -> None:
+        """Bind a claim, or let its volume grow to what it asks for."""
+        metadata, status = claim["metadata"], claim.get("status") or {}
+        asked, is_bound = claim["spec"]["resources"]["requests"]["storage"], status.get("phase") == "Bound"
+        has, wants = quantity((status.get("capacity") or {}).get("storage", "0")), quantity(asked)
+        assert has is not None
+        assert wants is not None
+        if is_bound and ("resizing" in self.held or has >= wants):
+            return
+        given = {"phase": "Bound", "capacity": {"storage": asked}, "conditions": None}
+        await self.cluster.merge(
+            VOLUME_CLAIM, metadata["namespace"], metadata["name"], {"status": given}, subresource="status"
+        )
+
     async def _claim(self, stateful_set: Document) -> None:
         metadata = stateful_set["metadata"]
         for template in stateful_set["spec"].get("volumeClaimTemplates") or ():
             name = f"{template['metadata']['name']}-{metadata['name']}-0"
             if await self.cluster.find(VOLUME_CLAIM, metadata["namespace"], name):
                 continue
-            await self.cluster.create(
+            made = await self.cluster.create(
                 VOLUME_CLAIM,
                 {
                     "apiVersion": "v1",
@@ -225,3 +243,4 @@ class Machinery:
                     "spec": template["spec"],
                 },
             )
+            await self._provide(made)

@@ -234,3 +234,16 @@ def test_sleep_that_somebody_asked_for_is_no_warning_and_its_condition_goes_when
     assert ConditionType.HIBERNATED in {one.kind for one in news}
     assert not any(one.is_warning for one in news)
     assert "Hibernated" not in found(Findings(board=board(), health=""), asleep)
+
+
+def test_a_volume_that_cannot_grow_is_degraded_and_ready_all_the_same() -> None:
+    shortfall = Problem("VolumeNotGrown", "the class does not allow it")
+    told = found(Findings(board=board(), health="", shortfall=shortfall))
+    assert told["Degraded"] == ("True", "VolumeNotGrown")
+    assert told["Ready"][0] == told["DatabasesReady"][0] == "True"
+
+
+def test_what_keeps_it_from_serving_is_told_before_a_volume_that_cannot_grow() -> None:
+    shortfall = Problem("VolumeNotGrown", "the class does not allow it")
+    told = found(Findings(board=board(), problem=Problem("SecretMissing", "it is missing"), shortfall=shortfall))
+    assert told["Degraded"] == ("True", "SecretMissing")

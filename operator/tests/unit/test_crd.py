@@ -46,7 +46,7 @@ def test_unknown_fields_are_nowhere_preserved() -> None:
 
 def test_columns_are_those_that_people_read() -> None:
     columns = [column["name"] for column in crd.definition()["spec"]["versions"][0]["additionalPrinterColumns"]]
-    assert columns == ["Ready", "Status", "Version", "URL", "Last backup", "Age"]
+    assert columns == ["Ready", "Status", "Version", "URL", "Replicas", "Last backup", "Age"]
     assert crd.definition()["spec"]["names"]["shortNames"] == ["smc"]
 
 

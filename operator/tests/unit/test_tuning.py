@@ -63,12 +63,12 @@ def test_whatever_is_asked_for_the_connections_fit_or_it_is_refused(
 ) -> None:
     wanted = spec(postgres, **asked)
     allowed = tuning.max_connections(wanted.databases.postgres)
-    if tuning.needed_connections(wanted.services, Pool.of(2)) > allowed:
+    if tuning.needed_connections(wanted, Pool.of(2)) > allowed:
         with pytest.raises(TooManyConnectionsError, match=f"takes {allowed} connections"):
             tuning.pool(wanted)
         return
     pool = tuning.pool(wanted)
-    assert tuning.needed_connections(wanted.services, pool) <= allowed
+    assert tuning.needed_connections(wanted, pool) <= allowed
     assert 2 <= pool.size + pool.overflow <= 15
     assert pool.size >= 1
 
@@ -105,14 +105,17 @@ def test_the_pool_is_the_largest_that_fits(
 
 
 def test_four_pods_of_each_did_not_fit_what_was_fixed_before() -> None:
-    assert tuning.needed_connections(spec(**replicas(4)).services, Pool(5, 10)) == 6 * (16 + 17 + 17) + 20 == 320
+    assert tuning.needed_connections(spec(**replicas(4)), Pool(5, 10)) == 6 * (16 + 17 + 17) + 20 == 320
 
 
 @pytest.mark.parametrize(("count", "most"), [(1, 2), (2, 4), (3, 5), (10, 12)])
 def test_a_rollout_adds_the_pod_that_comes_and_the_one_that_leaves(count: int, most: int) -> None:
-    assert tuning.most_pods(spec(user={"replicas": count}).services.user) == most
-    scaling = {"replicas": 1, "autoscaling": {"minReplicas": 1, "maxReplicas": count}}
-    assert tuning.most_pods(spec(user=scaling).services.user) == most
+    def pods(of_all: int = 1, **user: Any) -> int:
+        wanted = SmartCourseSpec.model_validate({"replicas": of_all, "services": {"user": user}})
+        return tuning.most_pods(wanted, wanted.services.user)
+
+    assert pods(replicas=count) == pods(count) == pods(99, replicas=count) == most
+    assert pods(99, replicas=1, autoscaling={"minReplicas": 1, "maxReplicas": count}) == most
 
 
 def test_a_pool_that_env_asks_for_is_counted_and_leaves_less_to_the_others() -> None:

@@ -173,3 +173,10 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.watch_namespaces == ("one", "two")
     assert settings.images == {"user": "x"}
     assert settings.helm == "/usr/local/bin/helm"
+
+
+def test_pods_that_a_service_does_not_say_are_those_of_all() -> None:
+    made = chart_parts(replicas=3, services={"course": {"replicas": 2}})
+    assert {name: made[name]["replicas"] for name in ("gateway", *names.SERVICES)} == {
+        "gateway": 3, "user": 3, "course": 2, "notification": 3,
+    }  # fmt: skip

@@ -122,3 +122,16 @@ def test_messages_wrap_in_a_narrow_terminal_and_brackets_are_no_markup() -> None
 )
 def test_spans(seconds: int, text: str) -> None:
     assert span(seconds) == text
+
+
+def test_a_volume_that_has_less_than_is_asked_for_shows_both_sizes() -> None:
+    claim = {
+        "metadata": {"name": "data-academy-postgres-0"},
+        "spec": {"resources": {"requests": {"storage": "2Gi"}}},
+        "status": {"phase": "Bound", "capacity": {"storage": "2Gi"}},
+    }
+    short = {"claim": "data-academy-postgres-0", "component": "postgres", "size": "2Gi", "wanted": "4Gi"}
+    shown = view(resource(READY, storage=[short]), claims=[claim])
+    assert "2Gi, 4Gi asked for" in drawn(shown)
+    assert [(one["size"], one["wanted"]) for one in to_json(shown)["volumes"]] == [("2Gi", "4Gi")]
+    assert "asked for" not in drawn(view(resource(READY), claims=[claim]))

@@ -36,12 +36,11 @@ class BackupVolume(Model):
 
     model_config = Model.model_config | {
         "json_schema_extra": cel(
-            immutable("size", "a volume cannot shrink, and growing it is not offered yet"),
             immutable("storageClassName", "a volume cannot change its class"),
         )
     }
 
-    size: Quantity = Field("10Gi", description="Size of the volume.")
+    size: Quantity = Field("10Gi", description="Size of the volume; it may grow later.")
     storage_class_name: str | None = Field(
         None, max_length=253, description="StorageClass of the volume; unset means the cluster's default."
     )

@@ -48,6 +48,7 @@ class Findings:
     `board` is None when it was stopped by `problem` before anything was rendered; with a board, `problem` keeps the
     platform from being as its spec asks and nothing from being repaired. `health` is what the gateway answered, empty
     when it is well, None when it was not asked. `is_asleep`: it is hibernated, and nothing runs any more.
+    `shortfall`: something is not as asked for that the platform serves without, and that keeps nothing waiting.
     """
 
     board: Board | None = None
@@ -58,6 +59,7 @@ class Findings:
     is_asleep: bool = False
     backed_up: Verdict | None = None
     upgraded: Verdict | None = None
+    shortfall: Problem | None = None
 
 
 RESTORING, HIBERNATED, UPGRADING = "Restoring", "Hibernated", "Upgrading"
@@ -124,6 +126,8 @@ def degraded_verdict(findings: Findings) -> Verdict:
     state = findings.board.pending((*ESSENTIAL, Phase.CONTRACT)) if findings.board else None
     if state and (state.progress is Progress.FAILED or state.reason != PROGRESSING):
         return verdict(True, state.reason, state.message)
+    if findings.shortfall:
+        return verdict(True, findings.shortfall.reason, findings.shortfall.message)
     return verdict(False, "AsExpected", "Nothing has failed.")
 
 

@@ -72,7 +72,6 @@ DATABASE_RULES = (
     ("self.mode != 'external' || has(self.secretName)", "secretName is required when mode is external"),
     ("self.mode != 'embedded' || !has(self.secretName)", "secretName is for mode external only"),
     immutable("mode", "the operator does not move data between servers"),
-    immutable("size", "a volume cannot shrink, and growing it is not offered yet"),
     immutable("storageClassName", "a volume cannot change its class"),
 )
 
@@ -86,7 +85,7 @@ class Database(Model):
         DatabaseMode.EMBEDDED,
         description="embedded: a StatefulSet of one pod and its volume. external: a server outside, see secretName.",
     )
-    size: Quantity = Field("2Gi", description="Size of the embedded server's volume.")
+    size: Quantity = Field("2Gi", description="Size of the embedded server's volume; it may grow later.")
     storage_class_name: str | None = Field(
         None, description="StorageClass of the embedded server's volume; unset means the cluster's default.",
         max_length=253,
@@ -123,7 +122,7 @@ class PostgresDatabase(Database):
 class RedisDatabase(Database):
     """Redis: run by the operator, or outside and named by a Secret."""
 
-    size: Quantity = Field("1Gi", description="Size of the embedded server's volume.")
+    size: Quantity = Field("1Gi", description="Size of the embedded server's volume; it may grow later.")
 
 
 class Databases(Model):
@@ -190,7 +189,10 @@ class Spread(Model):
 class Service(Model):
     """One of SmartCourse's own programs."""
 
-    replicas: int = Field(1, ge=1, le=100, description="Number of pods; not used when autoscaling is set.")
+    replicas: int | None = Field(
+        None, ge=1, le=100,
+        description="Number of pods; unset means spec.replicas. Not used when autoscaling is set.",
+    )  # fmt: skip
     resources: Resources | None = Field(None, description="Compute resources of the service's container.")
     autoscaling: Autoscaling | None = Field(None, description="Scale by CPU use instead of a fixed number of pods.")
     env: dict[str, str] | None = Field(
@@ -551,6 +553,15 @@ class SmartCourseSpec(Model):
         description="Release to run; unset means the newest that the operator knew when the resource was created.",
     )
     databases: Databases = Field(default_factory=Databases, description="Where the data lives.")
+    replicas: int = Field(
+        1,
+        le=100,
+        json_schema_extra=cel(
+            ("self >= 1", "replicas must be at least 1: spec.hibernated stops everything and keeps the data")
+        ),
+        description="Number of pods of the gateway and of each service that has no `replicas` or `autoscaling` of its "
+        "own; `kubectl scale` sets it. Default: 1.",
+    )
     services: Services = Field(default_factory=Services, description="SmartCourse's own programs.")
     route: Route = Field(default_factory=Route, description="How requests reach the gateway.")
     auth: Auth = Field(default_factory=Auth, description="Lifetimes and names in tokens, and their keys.")
@@ -582,3 +593,7 @@ class SmartCourseSpec(Model):
         description="While true nothing runs, databases included; volumes, Secrets and the route are kept. Nothing is "
         "backed up, upgraded or rotated until it is false again.",
     )
+
+    def replicas_of(self, service: Service) -> int:
+        """Return how many pods a service has that no autoscaler decides of."""
+        return service.replicas or self.replicas

@@ -106,6 +106,28 @@ class Volume(Model):
     uid: str = Field(description="The claim's uid.", max_length=64)
 
 
+class GrowthReason(StrEnum):
+    """Why a volume is smaller than what is asked for."""
+
+    GROWING = "Growing"
+    NOT_GROWN = "VolumeNotGrown"
+
+
+class Storage(Model):
+    """A volume, and how large it is."""
+
+    claim: str = Field(description="Name of the PersistentVolumeClaim.", max_length=253)
+    component: str = Field(description="What is kept there: postgres, mongodb, redis or backup.", max_length=63)
+    size: str | None = Field(None, description="What the volume has; unset while the claim has none.", max_length=32)
+    wanted: str | None = Field(None, description="What spec asks for, while the volume has less.", max_length=32)
+    reason: GrowthReason | None = Field(
+        None, description="While it has less. Growing: it is being made larger. VolumeNotGrown: it cannot be."
+    )
+    message: str | None = Field(
+        None, description="While it has less: what its growth waits for, or why there is none.", max_length=1024
+    )
+
+
 class KnownRelease(Model):
     """A release that the operator has."""
 
@@ -179,6 +201,16 @@ class SmartCourseStatus(Model):
         default_factory=list, description="Jobs of the present rollout that have done their work."
     )
     volumes: list[Volume] = Field(default_factory=list, description="The databases' volumes once they hold data.")
+    storage: list[Storage] = Field(
+        default_factory=list,
+        max_length=16,
+        description="How large the volumes are, those of databases outside excepted.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["claim"]},
+    )
+    replicas: int | None = Field(None, description="Pods of the gateway, as the scale subresource tells them.")
+    selector: str | None = Field(
+        None, description="Selects the gateway's pods, for autoscalers over the scale subresource.", max_length=1024
+    )
     releases: list[KnownRelease] = Field(
         default_factory=list, description="Releases that the operator has, oldest first: what `spec.version` may name."
     )

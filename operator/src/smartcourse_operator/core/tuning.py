@@ -17,7 +17,7 @@ from decimal import Decimal
 from math import ceil
 
 from smartcourse_operator.core.drift import quantity
-from smartcourse_operator.core.spec import DatabaseMode, PostgresDatabase, Service, Services, SmartCourseSpec
+from smartcourse_operator.core.spec import DatabaseMode, PostgresDatabase, Service, SmartCourseSpec
 
 LISTENING = {"user": 1, "course": 2, "notification": 2}
 """Connections of a pod beside its pool, by service: those that LISTEN (`shared.events.wakeup`).
@@ -76,27 +76,27 @@ def pool(spec: SmartCourseSpec) -> Pool:
     """
     allowed = max_connections(spec.databases.postgres)
     for each in map(Pool.of, POOLS):
-        if needed_connections(spec.services, each) <= allowed:
+        if needed_connections(spec, each) <= allowed:
             return each
     raise TooManyConnectionsError(_refusal(spec, allowed))
 
 
-def needed_connections(services: Services, given: Pool) -> int:
+def needed_connections(spec: SmartCourseSpec, given: Pool) -> int:
     """Return the most connections that there can be when each pod has the `given` pool, or what its `env` says."""
     of_pods = 0
     for name, listening in LISTENING.items():
-        service: Service = getattr(services, name)
-        of_pods += most_pods(service) * (_pool_of(service, given) + listening)
+        service: Service = getattr(spec.services, name)
+        of_pods += most_pods(spec, service) * (_pool_of(service, given) + listening)
     return of_pods + sum(RESERVED.values())
 
 
-def most_pods(service: Service) -> int:
+def most_pods(spec: SmartCourseSpec, service: Service) -> int:
     """Return how many pods of a service there can be.
 
     A rollout makes one more (`maxSurge: 1`); when that serves, one that it replaces leaves, and may still be answering
     what it was asked while the next one starts. Of two pods or more that is two more; of one, there is no next one.
     """
-    pods = service.autoscaling.max_replicas if service.autoscaling else service.replicas
+    pods = service.autoscaling.max_replicas if service.autoscaling else spec.replicas_of(service)
     return min(pods + 2, 2 * pods)
 
 
@@ -162,8 +162,8 @@ def _pool_of(service: Service, given: Pool) -> int:
 
 
 def _refusal(spec: SmartCourseSpec, allowed: int) -> str:
-    postgres, least = spec.databases.postgres, needed_connections(spec.services, Pool.of(POOLS[-1]))
-    pods = ", ".join(f"{most_pods(getattr(spec.services, name))} of {name}" for name in LISTENING)
+    postgres, least = spec.databases.postgres, needed_connections(spec, Pool.of(POOLS[-1]))
+    pods = ", ".join(f"{most_pods(spec, getattr(spec.services, name))} of {name}" for name in LISTENING)
     if postgres.mode is DatabaseMode.EXTERNAL:
         given = "spec.databases.postgres.maxConnections"
         remedy = f"let the server take {least} and set {given} to it"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from smartcourse_operator.core import names, tuning
 from smartcourse_operator.core.fields import Model
-from smartcourse_operator.core.spec import Database, DatabaseMode, Route, RouteMode, SmartCourseSpec
+from smartcourse_operator.core.spec import Database, DatabaseMode, Route, RouteMode, Service, SmartCourseSpec
 from smartcourse_operator.core.volumes import HOLDING_TRUTH
 
 Values = dict[str, Any]
@@ -72,9 +72,18 @@ ROUTE_OF_THE_GATEWAY = ("corsOrigins", "trustedProxies", "proxyProtocol")
 ROUTE_OF_THE_DOOR = ("mode", "dataPlaneNamespace")
 
 
+def service_values(spec: SmartCourseSpec, service: Service) -> Values:
+    return {**plain(service), "replicas": spec.replicas_of(service)}
+
+
 def gateway_values(spec: SmartCourseSpec) -> Values:
     route = {key: value for key, value in plain(spec.route).items() if key in ROUTE_OF_THE_GATEWAY}
-    return {**plain(spec.services.gateway), **route, "limits": plain(spec.limits), "maintenance": spec.maintenance}
+    return {
+        **service_values(spec, spec.services.gateway),
+        **route,
+        "limits": plain(spec.limits),
+        "maintenance": spec.maintenance,
+    }
 
 
 def forward_auth_values(route: Route) -> Values:
@@ -125,7 +134,7 @@ def chart_values(
             "contract": contract or [],
         },
         **{store: datastore_values(getattr(spec.databases, store)) for store in names.DATASTORES},
-        **{service: plain(getattr(spec.services, service)) for service in names.SERVICES},
+        **{service: service_values(spec, getattr(spec.services, service)) for service in names.SERVICES},
         "gateway": gateway_values(spec),
         "route": route_values(spec.route),
         "seed": plain(spec.seed),

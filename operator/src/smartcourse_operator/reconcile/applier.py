@@ -6,7 +6,7 @@ import structlog
 
 from smartcourse_operator.adapters import metrics
 from smartcourse_operator.adapters.cluster import Cluster
-from smartcourse_operator.core import drift, ownership
+from smartcourse_operator.core import drift, growing, ownership
 from smartcourse_operator.core.objects import BY_NAME, Document, Reference, foreign_owner, reference
 
 log = structlog.get_logger()
@@ -41,6 +41,7 @@ class Applier:
             raise NameTakenError(reference(rendered), owner)
         if live["metadata"].get("deletionTimestamp"):
             return live  # applied anew once it is gone
+        rendered = growing.with_live_sizes(rendered, live)
         if others := list(ownership.paths(ownership.contested(rendered, live))):
             await self._cluster.amend(
                 kind, metadata["namespace"], metadata["name"], ownership.reclaiming(rendered, live)

@@ -17,7 +17,9 @@ from smartcourse_operator.core import (
     conditions,
     credentials,
     drift,
+    growing,
     names,
+    scaling,
     stopping,
     upgrades,
     values,
@@ -47,6 +49,7 @@ from smartcourse_operator.core.status import (
     ObjectReference,
     Phase,
     SmartCourseStatus,
+    Storage,
     Upgrade,
     UpgradePhase,
     Volume,
@@ -55,6 +58,7 @@ from smartcourse_operator.core.tuning import TooManyConnectionsError
 from smartcourse_operator.reconcile import reporter
 from smartcourse_operator.reconcile.applier import Applier, NameTakenError
 from smartcourse_operator.reconcile.finalizer import Finalizer
+from smartcourse_operator.reconcile.grower import Grower
 from smartcourse_operator.reconcile.keeper import Kept, SecretKeeper
 from smartcourse_operator.reconcile.observer import Objects, Observer
 from smartcourse_operator.reconcile.rotator import Rotator
@@ -107,6 +111,7 @@ class Work:
     live: Objects = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     claims: list[Document] = field(default_factory=list)
+    storage: list[Storage] = field(default_factory=list)
     restoring: str | None = None
     awake: stopping.Awake | None = None
     """What still runs although nothing should; None of a platform that is not hibernated."""
@@ -150,6 +155,7 @@ class Reconciler:
         self._applier = Applier(tools.cluster)
         self._keeper = SecretKeeper(tools.cluster)
         self._scheduler = BackupScheduler(tools.cluster)
+        self._grower = Grower(tools.cluster)
         self._rotator = Rotator(tools.cluster, tools.now)
         self._finalizer = Finalizer(tools.cluster, self._observer, self._keeper, self._scheduler)
         self._reporter = reporter.Reporter(tools.cluster)
@@ -169,6 +175,7 @@ class Reconciler:
         before = SmartCourseStatus.model_validate(owner.get("status") or {})
         work = Work(owner, SmartCourseSpec.model_validate(owner.get("spec") or {}), before)
         findings = await self._upgraded(work, await self._bring_about(work))
+        findings = replace(findings, shortfall=growing.shortfall(work.storage))
         if work.spec.backup and not findings.is_paused:
             work.backed_up = await self._scheduler.keep(
                 work.name, work.namespace, work.spec.backup, before.backup, self._tools.now(),
@@ -179,7 +186,9 @@ class Reconciler:
             self._scheduler.forget(work.name, work.namespace)
         await self._reporter.report(owner, before, self._status(work, findings))
         is_settled = findings.is_paused or findings.is_asleep or conditions.ready_verdict(findings).status == "True"
-        is_going_on = work.has_rotated or (work.upgrade is not None and work.upgrade.phase in upgrades.HURRIED)
+        is_upgrading = work.upgrade is not None and work.upgrade.phase in upgrades.HURRIED
+        is_growing = growing.is_under_way(work.storage) and not findings.is_asleep
+        is_going_on = work.has_rotated or is_upgrading or is_growing
         return Outcome.DONE if is_settled and not is_going_on else Outcome.WAITING
 
     async def _bring_about(self, work: Work) -> Findings:
@@ -193,6 +202,7 @@ class Reconciler:
                 "stopped", namespace=work.namespace, name=work.name, reason=stopped.problem.reason, why=str(stopped)
             )
             return Findings(problem=stopped.problem, phase=work.before.phase or Phase.SECRETS)
+        work.storage = await self._grower.grow(work.claims, growing.wanted_sizes(work.spec))
         board = await self._act(work)
         if work.awake:
             return self._asleep(work, board, work.awake)
@@ -409,6 +419,7 @@ class Reconciler:
         board = findings.board
         if board is None:
             return work.before.model_copy(update={**shared, "phase": conditions.phase_of(findings)})
+        scale = scaling.Scale.of(work.live.get(scaling.gateway_of(work.name)))
         return SmartCourseStatus(
             **shared,
             phase=conditions.phase_of(findings),
@@ -419,6 +430,9 @@ class Reconciler:
             completed_jobs=self._completed_jobs(work, board),
             restored=work.before.restored,
             volumes=work.before.volumes or self._volumes_with_data(work, board),
+            storage=work.storage,
+            replicas=scale.replicas,
+            selector=scale.selector,
             rotations=self._rotator.told(work.owner, work.spec, work.kept) if work.kept else [],
         )
 

@@ -92,9 +92,11 @@ class Volume:
     phase: str
     size: str
     storage_class: str
+    wanted: str = ""
+    """The size that is asked for, while the volume has less."""
 
     @classmethod
-    def of(cls, document: Document) -> Volume:
+    def of(cls, document: Document, wanted: str) -> Volume:
         spec, status = document["spec"], document.get("status") or {}
         size = (status.get("capacity") or spec["resources"]["requests"]).get("storage", "")
         return cls(
@@ -103,6 +105,7 @@ class Volume:
             phase=status.get("phase", "Pending"),
             size=size,
             storage_class=spec.get("storageClassName") or "",
+            wanted=wanted,
         )
 
 
@@ -195,6 +198,8 @@ class View:
 def view(document: Document, pods: Iterable[Document] = (), claims: Iterable[Document] = ()) -> View:
     """Return the view of a SmartCourse; pods of Jobs that have done their work are left out."""
     metadata, spec, status = document["metadata"], document.get("spec") or {}, document.get("status") or {}
+    wanted = {one["claim"]: one.get("wanted") or "" for one in status.get("storage") or ()}
+    volumes = [Volume.of(claim, wanted.get(claim["metadata"]["name"], "")) for claim in claims]
     shown = [Pod.of(pod) for pod in pods if (pod.get("status") or {}).get("phase") != "Succeeded"]
     return View(
         name=metadata["name"],
@@ -215,7 +220,7 @@ def view(document: Document, pods: Iterable[Document] = (), claims: Iterable[Doc
         spec=spec,
         conditions=tuple(map(Condition.of, status.get("conditions") or ())),
         pods=tuple(sorted(shown, key=lambda pod: (rank(pod.component), pod.name))),
-        volumes=tuple(sorted(map(Volume.of, claims), key=lambda volume: volume.name)),
+        volumes=tuple(sorted(volumes, key=lambda volume: volume.name)),
         rotations=tuple(map(Rotation.of, status.get("rotations") or ())),
         upgrade=upgrade_of(status),
     )
@@ -263,7 +268,7 @@ def to_json(shown: View) -> dict[str, Any]:
         ],
         "volumes": [
             {"name": one.name, "component": one.component, "phase": one.phase, "size": one.size,
-             "storageClass": one.storage_class}
+             "wanted": one.wanted, "storageClass": one.storage_class}
             for one in shown.volumes
         ],
         "rotations": [

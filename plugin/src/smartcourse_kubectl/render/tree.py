@@ -97,8 +97,9 @@ def pods(view: View, now: datetime) -> RenderableType:
 
 
 def volume_row(volume: Volume) -> tuple[RenderableType, ...]:
-    sign = mark(GOOD if volume.phase == "Bound" else BUSY)
-    return sign, Text(volume.name), Text(volume.size), Text(volume.phase), Text(volume.storage_class, style="dim")
+    sign = mark(GOOD if volume.phase == "Bound" and not volume.wanted else BUSY)
+    size = f"{volume.size}, {volume.wanted} asked for" if volume.wanted else volume.size
+    return sign, Text(volume.name), Text(size), Text(volume.phase), Text(volume.storage_class, style="dim")
 
 
 def rotation_row(rotation: Rotation, now: datetime) -> tuple[RenderableType, ...]:
