@@ -30,7 +30,7 @@ make env        write .env for Compose and for services run by hand; what it say
 make check      lint, types, imports, scripts, Dockerfiles, generated files
 make test       checks, unit, integration, the platform as processes, by Compose and in virtual environments,
                 and the core of the end-to-end cases (in a cluster of its own)
-make test-full  the same with all end-to-end cases, more random requests, broken defences, and Skaffold
+make test-full  the same with all end-to-end cases, more random requests, broken defences, drained nodes, and Skaffold
 make bench      the benchmarks, ours beside a rival; one of them: make bench-gateway, -reading, -login, -enrolling
                 or -operator, which needs the cluster of make up
 make generate   write the files that are made from others; UPGRADE=1: with the newest versions that the pins may have

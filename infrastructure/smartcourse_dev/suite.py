@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +26,7 @@ from smartcourse_dev.steps import Step
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "build" / "reports"
 TEST_CLUSTER = {"CLUSTER": "smartcourse-test", "HTTP_PORT": "8081"}
+NODES_CLUSTER = {"CLUSTER": "smartcourse-nodes", "HTTP_PORT": "8082", "NODES": "3"}
 # Those whose cases take longest come first: the last to begin should not keep the others waiting.
 MEMBERS = ["operator", "shared", "services/course-service", "backup", "services/api-gateway", "plugin",
            "services/notification-service", "charts", "services/user-service", "infrastructure"]  # fmt: skip
@@ -92,16 +93,23 @@ def without_a_cluster() -> bool:
     return run_steps(Console(), compose.steps(source)) and pytest("compose", "tests/compose", "tests/by_hand")
 
 
-def cluster() -> bool:
-    return run(sys.executable, "-m", "smartcourse_dev", "up", **TEST_CLUSTER)
+def make(verb: str, of: Mapping[str, str]) -> bool:
+    """Make or take away a cluster."""
+    return run(sys.executable, "-m", "smartcourse_dev", verb, **of)
 
 
-def end_to_end(*selection: str) -> bool:
+def end_to_end(name: str, of: Mapping[str, str], selection: str) -> bool:
     target = {
-        "SMARTCOURSE_CONTEXT": f"kind-{TEST_CLUSTER['CLUSTER']}",
-        "SMARTCOURSE_URL": f"http://localhost:{TEST_CLUSTER['HTTP_PORT']}",
+        "SMARTCOURSE_CONTEXT": f"kind-{of['CLUSTER']}",
+        "SMARTCOURSE_URL": f"http://localhost:{of['HTTP_PORT']}",
     }
-    return pytest("e2e", "-v", "tests/e2e", *selection, **target, **programs.environment())
+    return pytest(name, "-v", "tests/e2e", "-m", selection, **target, **programs.environment())
+
+
+def several_nodes() -> bool:
+    """Run the cases that drain nodes, on a cluster that is there for them alone."""
+    passed = make("up", NODES_CLUSTER) and end_to_end("nodes", NODES_CLUSTER, "nodes")
+    return make("down", NODES_CLUSTER) and passed
 
 
 def counted() -> dict[str, int]:
@@ -134,9 +142,9 @@ def stages(verb: str) -> list[tuple[str, Callable[[], bool]]]:
         *([("mutations", mutations)] if verb == "test-full" else []),
         ("platform", lambda: platform(examples=50 if verb == "test-full" else 4)),
         ("compose and venv", without_a_cluster),
-        ("cluster", cluster),
-        ("end to end", lambda: end_to_end(*([] if verb == "test-full" else ["-m", "core"]))),
-        *([("development loops", development_loops)] if verb == "test-full" else []),
+        ("cluster", lambda: make("up", TEST_CLUSTER)),
+        ("end to end", lambda: end_to_end("e2e", TEST_CLUSTER, "not nodes" if verb == "test-full" else "core")),
+        *([("development loops", development_loops), ("nodes", several_nodes)] if verb == "test-full" else []),
     ]
 
 

@@ -16,7 +16,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 STAGES = {
     "checks": "checks", "unit": "unit", "integration": "integration", "platform": "as processes",
     "compose and venv": "Compose and in virtual environments", "end to end": "end-to-end",
-    "development loops": "Skaffold", "mutations": "defences",
+    "development loops": "Skaffold", "mutations": "defences", "nodes": "drained",
 }  # fmt: skip
 PREPARATION = {"servers and programs", "cluster"}
 

@@ -71,7 +71,10 @@ command: {{ toJson $words }}
 {{- end }}
 {{- end }}
 
-{{/* (root, component, {topologyKey, whenUnsatisfiable}) */}}
+{{/*
+(root, component, {topologyKey, whenUnsatisfiable}). Only pods of one rollout count: those of the rollout before, which
+are about to end, would draw the new ones to where they are not, and so all to one node.
+*/}}
 {{- define "smartcourse.pod.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
@@ -79,6 +82,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "smartcourse.selectorLabels" . | nindent 8 }}
+    matchLabelKeys: [pod-template-hash]
 {{- end }}
 
 {{/*

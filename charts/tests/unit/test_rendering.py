@@ -145,6 +145,7 @@ def test_disruption_spread_and_annotations_of_the_pods_are_ones_own_to_choose(re
     [spread] = template["spec"]["topologySpreadConstraints"]
     assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "DoNotSchedule")
     assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/name"] == component
+    assert spread["matchLabelKeys"] == ["pod-template-hash"]
     assert template["metadata"]["annotations"]["team"] == "learning"
 
 
