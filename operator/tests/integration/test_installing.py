@@ -84,40 +84,69 @@ async def test_databases_are_told_that_they_hold_data_without_being_restarted(
         assert found["metadata"]["generation"] == 1
 
 
-async def test_a_phase_begins_only_when_the_one_it_needs_is_done(
+NEW_IMAGES = {part: f"registry.example/{part}:2" for part in ("user", "course", "notification", "gateway")}
+
+
+async def images_that_run(platform: Platform) -> set[str]:
+    found = await platform.cluster.select(DEPLOYMENT, platform.namespace, instance_selector("academy"))
+    return {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in found}
+
+
+async def test_where_nothing_serves_all_begins_at_once_but_what_writes_into_the_schema(
     platform: Platform, operator: Runner, machinery: Machinery
 ) -> None:
     machinery.held.update(one.value for one in ORDER)
     await platform.create()
-    for held, forbidden in (("datastores", JOB), ("provision", DEPLOYMENT), ("migrations", DEPLOYMENT)):
+
+    async def all_begun() -> bool:
+        return await phase(platform) == "datastores" and len(await images_that_run(platform)) == len(NEW_IMAGES)
+
+    await eventually(all_begun, what="the Deployments, and to be told that databases are waited for")
+    assert not await platform.cluster.select(JOB, platform.namespace, "smartcourse.io/phase=seed")
+    machinery.held.clear()
+    await platform.until_ready()
+
+
+async def test_where_something_serves_a_phase_begins_only_when_the_one_it_needs_is_done(
+    platform: Platform, operator: Runner, machinery: Machinery
+) -> None:
+    await platform.create()
+    await platform.until_ready()
+    before = await images_that_run(platform)
+    machinery.held.update(one.value for one in ORDER)
+    await platform.change(images=NEW_IMAGES)
+    for held in ("provision", "migrations"):
 
         async def reached(wanted: str = held) -> bool:
             return await phase(platform) == wanted
 
         await eventually(reached, what=f"phase {held}")
-        assert not await platform.cluster.select(
-            forbidden, platform.namespace, "smartcourse.io/phase notin (provision,migrations)"
-        )
+        assert await images_that_run(platform) == before
         machinery.held.discard(held)
     machinery.held.clear()
     await platform.until_ready()
+    assert await images_that_run(platform) == set(NEW_IMAGES.values())
 
 
 async def test_a_failing_migration_is_told_and_stops_the_rollout_then_is_tried_anew(
     make_operator: MakeOperator, platform: Platform, machinery: Machinery
 ) -> None:
     make_operator(failed_job_retry_seconds=3).start()
-    machinery.failing.add("course-migrate")
     await platform.create()
+    await platform.until_ready()
+    before = await images_that_run(platform)
+    machinery.failing.add("course-migrate")
+    await platform.change(images=NEW_IMAGES)
 
     async def degraded() -> bool:
         return (await platform.condition("Degraded")).get("reason") == "JobFailed"
 
     await eventually(degraded, what="Degraded to say JobFailed")
     assert "academy-course-migrate" in (await platform.condition("SchemaMigrated"))["message"]
-    assert not await platform.cluster.select(DEPLOYMENT, platform.namespace, "")
+    assert await images_that_run(platform) == before
     machinery.failing.clear()
     await platform.until_ready()
+    assert await images_that_run(platform) == set(NEW_IMAGES.values())
 
 
 async def test_a_missing_secret_is_named_and_its_creation_is_noticed(platform: Platform, operator: Runner) -> None:

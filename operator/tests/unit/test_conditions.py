@@ -12,7 +12,7 @@ from smartcourse_operator.core import conditions, readiness, stopping
 from smartcourse_operator.core.conditions import Context, Findings, Problem
 from smartcourse_operator.core.objects import Reference
 from smartcourse_operator.core.phases import Board
-from smartcourse_operator.core.readiness import DONE, Progress, State
+from smartcourse_operator.core.readiness import DONE, Progress, State, waiting
 from smartcourse_operator.core.status import Condition, ConditionType, Phase, SmartCourseStatus
 from smartcourse_operator.core.volumes import Volume, missing_data
 
@@ -166,6 +166,18 @@ def test_a_phase_begins_only_after_those_it_needs() -> None:
     assert not states.may_begin(Phase.SERVICES)
     assert not states.may_begin(Phase.ROUTE)
     assert states.current() is Phase.MIGRATIONS
+
+
+@pytest.mark.parametrize(("live", "begins"), [([], True), ([Reference("Deployment", "academy-user")], False)])
+def test_where_nothing_serves_yet_all_begins_but_what_writes_into_the_schema(
+    live: list[Reference], *, begins: bool
+) -> None:
+    states = board(datastores=waiting("volumes bind"), migrations=waiting("its init container waits"))
+    states.note_serving([Reference("StatefulSet", "academy-postgres"), *live])
+    for phase in (Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE):
+        assert states.may_begin(phase) is begins
+    assert not states.may_begin(Phase.SEED)
+    assert states.current() is Phase.DATASTORES
 
 
 @pytest.mark.parametrize(

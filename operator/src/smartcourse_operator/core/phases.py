@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from smartcourse_operator.core.objects import Document, Reference, phase_of, reference
+from smartcourse_operator.core.objects import DEPLOYMENT, Document, Reference, phase_of, reference
 from smartcourse_operator.core.readiness import PROGRESSING, Progress, State, waiting
 from smartcourse_operator.core.status import Phase
 
@@ -34,6 +34,12 @@ REQUIRES = {
 """The phase that must be done before another may begin. A failing migration thus leaves the old version serving."""
 IN_AN_UPGRADE = {**REQUIRES, Phase.GATEWAY: Phase.SERVICES}
 """A new gateway would offer routes that the services do not have yet."""
+WHERE_NOTHING_SERVES = {
+    **REQUIRES,
+    **dict.fromkeys((Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE)),
+}
+"""There is nothing to protect, and all begins at once, as with Helm: pods wait in their init containers for databases
+and for the schema."""
 
 
 @dataclass
@@ -50,6 +56,12 @@ class Board:
         for document in documents:
             by_phase[phase_of(document)].append(document)
         return cls(by_phase, requires=IN_AN_UPGRADE if is_upgrade else REQUIRES)
+
+    def note_serving(self, live: Iterable[Reference]) -> None:
+        """Choose what waits for what by whether any service runs: `live` is what there is."""
+        serves = any(one.kind == DEPLOYMENT.kind for one in live)
+        if not serves and self.requires is REQUIRES:
+            self.requires = WHERE_NOTHING_SERVES
 
     def references(self) -> set[Reference]:
         return {reference(document) for documents in self.rendered.values() for document in documents}

@@ -327,6 +327,7 @@ class Reconciler:
             raise ValueError("nothing has been rendered")
         applied = {Reference(entry.kind, entry.name) for entry in work.before.inventory}
         work.live = await self._observer.children(work.owner, applied, board.references())
+        board.note_serving(work.live)
         work.unknown = await self._observer.unknown(board.references())
         # Before the gateway stops answering there; and of what goes to sleep, Jobs that run and autoscalers go first.
         await self._prune(work, board, None if work.awake else Phase.FORWARD_AUTH)
