@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .kubernetes import Kubectl, eventually
 
-LAST = {"identity": "completed", "database": "completed", "jwt": "retained"}
+LAST = {**dict.fromkeys(("identity", "database", "mongodb", "redis"), "completed"), "jwt": "retained"}
 """What can be rotated, and the phase that it is left in: old tokens are good until they expire."""
 
 

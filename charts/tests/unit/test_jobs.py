@@ -14,6 +14,7 @@ Render = Callable[..., list[Document]]
 
 ALWAYS = {
     "postgres-provision",
+    "redis-provision",
     "course-provision",
     "user-migrate",
     "course-migrate",
@@ -48,6 +49,8 @@ def test_the_jobs_are_there_and_demo_data_only_when_asked_for(render: Render) ->
         ("global.images.postgres=registry.example/postgres:15", {"postgres-provision"}),
         ("global.databases.postgres.secretHash=aa", {"postgres-provision"}),
         ("global.databases.mongodb.secretHash=aa", {"course-provision"}),
+        ("global.databases.redis.secretHash=aa", {"redis-provision"}),
+        ("global.images.redis=registry.example/redis:8", {"redis-provision"}),
         ("seed.demo=true", {"user-seed"}),
         ("seed.demo=true,seed.learners=5", {"user-seed"}),
         ("user.replicas=5", set()),
@@ -80,6 +83,7 @@ def test_each_job_runs_its_command(render: Render) -> None:
     }
     assert commands == {
         "postgres-provision": ["sh", "/scripts/provision.sh", "/scripts/init.sql"],
+        "redis-provision": ["sh", "/etc/redis-config/users.sh", "set"],
         "course-provision": ["python", "-m", "course_service.provision"],
         "user-migrate": ["python", "-m", "user_service.migrations", "upgrade"],
         "course-migrate": ["python", "-m", "course_service.migrations", "upgrade"],

@@ -29,7 +29,7 @@ ALLOWED = {
     ("course-seed", "postgres"), ("course-seed", "mongodb"),
     ("course-migrate", "mongodb"),
     ("course-provision", "mongodb"), ("course-provision", "postgres"),
-    ("postgres-provision", "postgres"),
+    ("postgres-provision", "postgres"), ("redis-provision", "redis"),
 }  # fmt: skip
 
 

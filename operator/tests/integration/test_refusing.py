@@ -71,6 +71,11 @@ def read(path: Path) -> list[dict[str, Any]]:
         ({"auth": {"accessTokenMinutes": 1440, "refreshTokenDays": 1}}, "accessTokenMinutes"),
         ({"auth": {"refreshTokenDays": 0}}, "spec.auth.refreshTokenDays"),
         ({"rotation": {"databaseDays": -1}}, "spec.rotation.databaseDays"),
+        ({"rotation": {"mongodbDays": 3651}}, "spec.rotation.mongodbDays"),
+        (
+            {"rotation": {"redisDays": 30}, "databases": {"redis": {"mode": "external", "secretName": "mine"}}},
+            "rotation.redisDays is for the embedded Redis",
+        ),
         ({"rotation": {"jwtDays": 7}}, "rotation.jwtDays must be longer"),
         ({"rotation": {"identityDays": 9}, "auth": {"secretName": "mine"}}, "are for generated keys"),
         ({"seed": {"courses": 20}}, "demo must be true"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import urlsplit
 
 import pytest
 
-from smartcourse_operator.core.objects import DEPLOYMENT, EVENT, JOB, SECRET, SMART_COURSE, Document
+from smartcourse_operator.core.objects import DEPLOYMENT, EVENT, JOB, SECRET, SMART_COURSE, STATEFUL_SET, Document
 from smartcourse_operator.core.rotation import annotation
 from smartcourse_operator.core.status import Rotated, RotationPhase
 from smartcourse_operator.reconcile.keeper import decode
@@ -16,13 +17,18 @@ from .conftest import MakeOperator, Runner
 from .test_restarting import SHORT_LEASE_SECONDS
 from .world import Machinery, Platform, eventually
 
-SECRETS = {Rotated.JWT: "academy-auth", Rotated.IDENTITY: "academy-auth", Rotated.DATABASE: "academy-course-db"}
-LAST = {Rotated.JWT: "retained", Rotated.IDENTITY: "completed", Rotated.DATABASE: "completed"}
+SECRETS = {
+    Rotated.JWT: "academy-auth", Rotated.IDENTITY: "academy-auth", Rotated.DATABASE: "academy-course-db",
+    Rotated.MONGODB: "academy-course-mongodb", Rotated.REDIS: "academy-redis",
+}  # fmt: skip
+LOGINS = (Rotated.DATABASE, Rotated.MONGODB, Rotated.REDIS)
+KEYS = {Rotated.JWT: "jwt-secret", Rotated.IDENTITY: "identity-key", **dict.fromkeys(LOGINS, "password")}
+LAST = {what: "retained" if what is Rotated.JWT else "completed" for what in Rotated}
 BOUNDARIES = [
     *((Rotated.JWT, phase) for phase in (RotationPhase.INTRODUCED, RotationPhase.PROMOTED, RotationPhase.RETAINED)),
     *(
         (what, phase)
-        for what in (Rotated.IDENTITY, Rotated.DATABASE)
+        for what in (Rotated.IDENTITY, *LOGINS)
         for phase in (
             RotationPhase.INTRODUCED, RotationPhase.PROMOTED, RotationPhase.RETIRING, RotationPhase.COMPLETED,
         )
@@ -73,8 +79,11 @@ async def test_a_rotation_is_asked_for_by_an_annotation_and_done_once(platform: 
     found = await until(platform, what, LAST[what])
     assert found["request"] == "now"
     after = await contents(platform, what)
-    key = {Rotated.JWT: "jwt-secret", Rotated.IDENTITY: "identity-key", Rotated.DATABASE: "url"}[what]
+    key = KEYS[what]
     assert after[key] != before[key]
+    if what in LOGINS:
+        assert urlsplit(after["url"]).username.endswith("_b")
+        assert urlsplit(after["url"]).password == after["password"]
     if what is Rotated.JWT:
         assert after["jwt-secret-previous"] == before["jwt-secret"]
     await platform.until_ready()
@@ -110,6 +119,50 @@ async def test_the_database_is_provisioned_with_each_step_before_the_services_us
     assert "course_b" in (await contents(platform, Rotated.DATABASE))["url"]
 
 
+@pytest.mark.parametrize(("what", "component"), [(Rotated.MONGODB, "course"), (Rotated.REDIS, "redis")])
+@pytest.mark.usefixtures("ready")
+async def test_a_stores_users_are_set_before_the_services_change_over_and_the_store_is_not_restarted(
+    platform: Platform, machinery: Machinery, what: Rotated, component: str
+) -> None:
+    async def templates() -> list[Document]:
+        found = await platform.cluster.select(STATEFUL_SET, platform.namespace, "")
+        return [one["spec"]["template"] for one in found]
+
+    async def jobs() -> list[Document]:
+        selector = f"app.kubernetes.io/component={component},smartcourse.io/phase=provision"
+        found = await platform.cluster.select(JOB, platform.namespace, selector)
+        return [one for one in found if not (one.get("status") or {}).get("completionTime")]
+
+    before, login = await templates(), (await contents(platform, what))["url"]
+    machinery.held.add("provision")
+    await ask(platform, what)
+    await until(platform, what, "introduced")
+    (job,) = await eventually(jobs, what="a Job that sets the idle user's password")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    refs = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one]
+    wanted = {"name": SECRETS[what], "key": "spare-password", "optional": True}
+    assert wanted in refs
+    await asyncio.sleep(2)
+    assert (await contents(platform, what))["url"] == login, "not promoted before the Job is done"
+    machinery.held.clear()
+    await until(platform, what, "completed")
+    await platform.until_ready()
+    assert await templates() == before
+
+
+async def test_a_redis_of_ones_own_is_not_rotated_and_its_remedy_is_told(operator: Runner, platform: Platform) -> None:
+    document = {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine", "namespace": platform.namespace},
+        "stringData": {"url": "redis://:secret@elsewhere:6379/0"},
+    }  # fmt: skip
+    await platform.cluster.create(SECRET, document)
+    await platform.create(databases={"redis": {"mode": "external", "secretName": "mine"}})
+    await platform.until_ready()
+    await ask(platform, Rotated.REDIS)
+    found = await until(platform, Rotated.REDIS, "refused")
+    assert "Secret mine is yours: write the new url" in found["message"]
+
+
 @pytest.mark.parametrize(("what", "boundary"), BOUNDARIES)
 async def test_an_operator_killed_at_a_boundary_of_a_rotation_ends_in_the_same_state(
     make_operator: MakeOperator, platform: Platform, what: Rotated, boundary: RotationPhase
@@ -139,7 +192,7 @@ async def test_an_operator_killed_at_a_boundary_of_a_rotation_ends_in_the_same_s
     await platform.until_ready()
     after = await contents(platform, what)
     assert after.keys() - before.keys() == ({"jwt-secret-previous"} if what is Rotated.JWT else set())
-    key = {Rotated.JWT: "jwt-secret", Rotated.IDENTITY: "identity-key", Rotated.DATABASE: "password"}[what]
+    key = KEYS[what]
     assert after[key] != before[key]
     assert after[key] in values, "the value that was introduced, no other"
 

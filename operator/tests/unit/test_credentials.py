@@ -144,6 +144,6 @@ def test_the_command_prints_the_secrets_of_a_plain_helm_install() -> None:
     printed = yaml.safe_load(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert {item["metadata"]["name"] for item in printed["items"]} == {
         "bench-admin", "bench-auth", "bench-postgres", "bench-user-db", "bench-course-db", "bench-notification-db",
-        "bench-mongodb", "bench-course-mongodb", "bench-redis", "bench-push",
+        "bench-mongodb", "bench-course-mongodb", "bench-redis", "bench-redis-admin", "bench-push",
     }  # fmt: skip
     assert {item["metadata"]["namespace"] for item in printed["items"]} == {"there"}

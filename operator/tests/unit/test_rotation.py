@@ -21,12 +21,21 @@ CONTENTS = {
     Rotated.JWT: {"jwt-secret": "old", "identity-key": "other"},
     Rotated.IDENTITY: {"jwt-secret": "other", "identity-key": "old"},
     Rotated.DATABASE: {"password": "old", "url": "postgresql://user_a:old@host:5432/smartcourse?sslmode=require"},
+    Rotated.MONGODB: {
+        "password": "old",
+        "url": "mongodb://course:old@one:27017,two:27017/smartcourse?authSource=admin",
+    },
+    Rotated.REDIS: {"password": "old", "url": "redis://:old@host:6379/0"},
 }
-VALUE = {Rotated.JWT: "jwt-secret", Rotated.IDENTITY: "identity-key", Rotated.DATABASE: "password"}
+KEYS = {Rotated.JWT: "jwt-secret", Rotated.IDENTITY: "identity-key"}
+LOGINS = (Rotated.DATABASE, Rotated.MONGODB, Rotated.REDIS)
+VALUE = KEYS | dict.fromkeys(LOGINS, "password")
 
 
 def machine(what: Rotated) -> Machine:
-    return next(one for one in MACHINES if one.what is what and one.suffix in ("auth", "user-db"))
+    return next(
+        one for one in MACHINES if one.what is what and one.suffix in ("auth", "user-db", "course-mongodb", "redis")
+    )
 
 
 def wish(request: str = "", days: int = 0) -> Wish:
@@ -76,27 +85,36 @@ def test_a_rotation_ends_with_the_new_value_alone(what: Rotated) -> None:
 @pytest.mark.parametrize("what", Rotated)
 def test_pods_of_two_neighbouring_steps_accept_each_other(what: Rotated) -> None:
     _, seen = run(what)
-    other = SPARE_PASSWORD if what is Rotated.DATABASE else f"{VALUE[what]}-previous"
+    other = SPARE_PASSWORD if what in LOGINS else f"{VALUE[what]}-previous"
     for before, later in itertools.pairwise(seen):
         assert later[VALUE[what]] in (before[VALUE[what]], before.get(other))
         assert before[VALUE[what]] in (later[VALUE[what]], later.get(other))
 
 
-def test_a_database_login_moves_to_the_idle_role_and_back() -> None:
-    _, seen = run(Rotated.DATABASE)
+@pytest.mark.parametrize(
+    ("what", "url"),
+    [
+        (Rotated.DATABASE, "postgresql://user_{}:new@host:5432/smartcourse?sslmode=require"),
+        (Rotated.MONGODB, "mongodb://course{}:new@one:27017,two:27017/smartcourse?authSource=admin"),
+        (Rotated.REDIS, "redis://default{}:new@host:6379/0"),
+    ],
+)
+def test_a_login_moves_to_the_idle_user_and_back(what: Rotated, url: str) -> None:
+    first, second = ("a", "b") if what is Rotated.DATABASE else ("", "_b")
+    _, seen = run(what)
     assert seen[1]["url"] == seen[0]["url"], "the new password is set before it is used"
-    assert seen[2]["url"] == "postgresql://user_b:new@host:5432/smartcourse?sslmode=require"
+    assert seen[2]["url"] == url.format(second)
     assert seen[2][SPARE_PASSWORD] == "old"
     done = Mark(RotationPhase.COMPLETED, "now", NOW, NOW)
     contents = seen[-1]
     for request in ["again"] * 4:
-        step = after(Rotated.DATABASE, contents, done, request=request)
+        step = after(what, contents, done, request=request)
         assert step
         contents, done = applied(contents, step), step.mark
-    assert contents["url"] == "postgresql://user_a:new@host:5432/smartcourse?sslmode=require"
+    assert contents["url"] == url.format(first)
 
 
-def test_a_login_of_neither_role_is_not_rotated() -> None:
+def test_a_login_of_neither_user_is_not_rotated() -> None:
     with pytest.raises(SecretInvalidError, match="user_a and user_b"):
         after(Rotated.DATABASE, {"password": "x", "url": "postgresql://root:x@host/smartcourse"}, None, request="now")
 
@@ -131,10 +149,19 @@ def test_the_old_signing_key_stays_for_the_refresh_lifetime() -> None:
 
 def test_keys_that_somebody_brings_are_not_rotated_and_a_request_is_answered() -> None:
     spec = SmartCourseSpec.model_validate({"auth": {"secretName": "mine"}})
-    assert {one.what for one in rotation.machines("academy", spec)} == {Rotated.DATABASE}
+    assert {one.what for one in rotation.machines("academy", spec)} == set(LOGINS)
     told = rotation.told(spec, {"smartcourse.io/rotate-jwt": "now"}, [], waits="")
     assert [(one.secret, one.phase) for one in told] == [(Rotated.JWT, RotationPhase.REFUSED)]
     assert "Secret mine is yours" in told[0].message
+
+
+def test_a_redis_of_ones_own_is_not_rotated_and_every_mongodb_is() -> None:
+    outside = {store: {"mode": "external", "secretName": f"my-{store}"} for store in ("postgres", "mongodb", "redis")}
+    spec = SmartCourseSpec.model_validate({"databases": outside})
+    assert {one.what for one in rotation.machines("academy", spec)} == set(Rotated) - {Rotated.REDIS}
+    told = rotation.told(spec, {"smartcourse.io/rotate-redis": "now"}, [], waits="")
+    assert [(one.secret, one.phase) for one in told] == [(Rotated.REDIS, RotationPhase.REFUSED)]
+    assert "Secret my-redis is yours: write the new url" in told[0].message
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"phase": "sideways"}', "introduced"])

@@ -85,7 +85,9 @@ def rotation(secret: str, phase: str, request: str = "before") -> Document:
     return {"secret": secret, "phase": phase, "request": request, "message": f"it is {phase}", "startedAt": SINCE}
 
 
-@pytest.mark.parametrize(("what", "last"), [("identity", "completed"), ("jwt", "retained")])
+@pytest.mark.parametrize(
+    ("what", "last"), [("identity", "completed"), ("jwt", "retained"), ("mongodb", "completed"), ("redis", "completed")]
+)
 def test_a_rotation_is_asked_for_and_waited_for(world: World, plugin: Plugin, what: str, last: str) -> None:
     world.smart_course()
     world.patch_status("academy", {"rotations": [rotation(what, "completed")]})

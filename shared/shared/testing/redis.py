@@ -11,7 +11,10 @@ PACKAGE = "redis-server"
 
 
 class RedisServer(Server):
-    """A running server with a password. It comes back empty from every stop."""
+    """A running server whose user may do what a platform's services may: all but administrate.
+
+    It comes back empty from every stop.
+    """
 
     name = "redis"
 
@@ -24,6 +27,11 @@ class RedisServer(Server):
     def url(self) -> str:
         return f"redis://:{self.password}@{self.host}:{self.port}/0"
 
+    @property
+    def admin_url(self) -> str:
+        """For who may administrate, too."""
+        return self.url.replace(":" + self.password, "admin:" + self.password)
+
     async def flush(self) -> None:
         """Remove everything that it holds."""
         from redis.asyncio import Redis  # not needed to run a server
@@ -35,7 +43,9 @@ class RedisServer(Server):
         path = self._folder / "redis.conf"
         path.touch(0o600)
         path.write_text(
-            f"bind {self.host}\nport {self.port}\nrequirepass {self.password}\n"
+            f"bind {self.host}\nport {self.port}\n"
+            f"user default reset on >{self.password} ~* &* +@all -@admin\n"
+            f"user admin reset on >{self.password} ~* &* +@all\n"
             f'dir {self._folder}\nsave ""\nappendonly no\n'
         )
         self.start()

@@ -102,7 +102,7 @@ async def test_a_raw_entry_trims_what_is_past_its_time(
 
 
 async def test_a_full_redis_is_trimmed_and_takes_events_again(
-    database: Database, broker: Broker, redis: Any, eventually: Any
+    database: Database, broker: Broker, redis: Any, redis_server: RedisServer, eventually: Any
 ) -> None:
     two_hours_ago = f"{(int(time.time()) - 7200) * 1000}-*"
     for _ in range(20):
@@ -113,12 +113,14 @@ async def test_a_full_redis_is_trimmed_and_takes_events_again(
         await session.execute(sa.insert(outbox).values(published))
         await add(session, registration())
     used_bytes = (await redis.info("memory"))["used_memory"]
-    await redis.config_set("maxmemory", used_bytes - 2_000_000)
+    admin = Redis.from_url(redis_server.admin_url)
+    await admin.config_set("maxmemory", used_bytes - 2_000_000)
     task = asyncio.create_task(OutboxRelay(engine=database.engine, broker=broker, service="user").run())
     try:
         await eventually(lambda: all_published(database))
     finally:
-        await redis.config_set("maxmemory", 0)
+        await admin.config_set("maxmemory", 0)
+        await admin.aclose()
         await ended(task)
     assert [json.loads(fields["event"])["type"] for _, fields in await redis.xrange(STREAM)] == ["user.registered"]
 

@@ -162,13 +162,21 @@ class Login:
 
 
 SPARE_PASSWORD = "spare-password"  # noqa: S105 - the name of a key
-"""In a service's database Secret while its password is rotated: what the role that is not in use logs in with."""
+"""In a login's Secret while its password is rotated: what the user that is not in use logs in with."""
 
 
-def role_of(url: str) -> str | None:
-    """Return which of a service's two roles a URL logs in with: a, b, or None for neither."""
-    letter = (urlsplit(url).username or "").rpartition("_")[2]
-    return letter if letter in ("a", "b") else None
+USERS: dict[str, tuple[str, str]] = {
+    **{f"{service}-db": (f"{service}_a", f"{service}_b") for service in names.SERVICES},
+    "course-mongodb": ("course", "course_b"),
+    "redis": ("default", "default_b"),
+}
+"""By a Secret's suffix, the two users that its login alternates between, beginning with the first."""
+
+
+def idle_user(users: tuple[str, str], url: str) -> str | None:
+    """Return the one of two users that a URL does not log in with, None if it logs in with neither."""
+    used = urlsplit(url).username or "default"  # Redis's name for who gives none
+    return users[1 - users.index(used)] if used in users else None
 
 
 @dataclass(frozen=True)
@@ -221,8 +229,8 @@ def plan(name: str, spec: SmartCourseSpec, *, postgres_admin_url: str | None, mo
     if spec.backup and not spec.backup.encryption_secret_name:
         made["backup"] = Values((("password", None),))
     for service in names.SERVICES:
-        made[f"{service}-db"] = Login(f"{service}_a", postgres)
-    made["course-mongodb"] = Login("course", mongodb)
+        made[f"{service}-db"] = Login(USERS[f"{service}-db"][0], postgres)
+    made["course-mongodb"] = Login(USERS["course-mongodb"][0], mongodb)
     if databases.postgres.mode is DatabaseMode.EMBEDDED:
         place = Place("postgresql", postgres.address, "/postgres")
         made["postgres"] = Login("postgres", place, url_key="admin-url")
@@ -231,6 +239,7 @@ def plan(name: str, spec: SmartCourseSpec, *, postgres_admin_url: str | None, mo
         made["mongodb"] = Login("root", place, password_key="root-password", url_key="admin-url")  # noqa: S106 - a key's name
     if databases.redis.mode is DatabaseMode.EMBEDDED:
         made["redis"] = Login("", Place("redis", f"{name}-redis:6379", "/0"))
+        made["redis-admin"] = Values((("password", None),))
     return made
 
 
@@ -239,6 +248,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "postgres": tuple(f"{service}-db" for service in names.SERVICES),
     "mongodb": ("course-mongodb",),
     "redis": ("redis",),
+    "redis-admin": ("redis-admin",),
     "email": ("smtp",),
     "push": ("push",),
     "events": ("kafka",),

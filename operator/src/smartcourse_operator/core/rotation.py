@@ -19,9 +19,9 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from smartcourse_operator.core import names
-from smartcourse_operator.core.credentials import SPARE_PASSWORD, Contents, SecretInvalidError, role_of
+from smartcourse_operator.core.credentials import SPARE_PASSWORD, USERS, Contents, SecretInvalidError, idle_user
 from smartcourse_operator.core.fields import timestamp
-from smartcourse_operator.core.spec import SmartCourseSpec
+from smartcourse_operator.core.spec import DatabaseMode, SmartCourseSpec
 from smartcourse_operator.core.status import Rotated, Rotation, RotationPhase
 
 Changes = dict[str, str | None]
@@ -51,15 +51,15 @@ class SigningKey:
 
 
 @dataclass(frozen=True)
-class DatabaseLogin:
-    """A service's login at PostgreSQL: of its two roles one is used, the other idle.
+class Login:
+    """A login at a datastore: of its two users one is used, the other idle.
 
     Raises:
         SecretInvalidError: the URL logs in with neither.
     """
 
     secret: str
-    service: str
+    users: tuple[str, str]
 
     def introduce(self, contents: Contents, generate: Callable[[], str]) -> Changes:
         self._idle(contents["url"])
@@ -68,7 +68,7 @@ class DatabaseLogin:
     def promote(self, contents: Contents) -> Changes:
         url, password = contents["url"], contents[SPARE_PASSWORD]
         parts = urlsplit(url)
-        login = f"{self.service}_{self._idle(url)}:{quote(password, safe='')}"
+        login = f"{self._idle(url)}:{quote(password, safe='')}"
         address = parts.netloc.rpartition("@")[2]
         moved = urlunsplit((parts.scheme, f"{login}@{address}", parts.path, parts.query, ""))
         return {"url": moved, "password": password, SPARE_PASSWORD: contents["password"]}
@@ -77,14 +77,14 @@ class DatabaseLogin:
         return {SPARE_PASSWORD: None}
 
     def _idle(self, url: str) -> str:
-        role = role_of(url)
-        if role is None:
-            problem = f"names neither of the roles {self.service}_a and {self.service}_b: it cannot be rotated"
+        idle = idle_user(self.users, url)
+        if idle is None:
+            problem = f"names neither of the users {' and '.join(self.users)}: it cannot be rotated"
             raise SecretInvalidError(self.secret, "url", problem)
-        return {"a": "b", "b": "a"}[role]
+        return idle
 
 
-Value = SigningKey | DatabaseLogin
+Value = SigningKey | Login
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,11 @@ class Machine:
 
 def machines(name: str, spec: SmartCourseSpec) -> list[Machine]:
     """Return what the operator may rotate: not the Secrets that people bring."""
-    found = [Machine(Rotated.DATABASE, f"{s}-db", DatabaseLogin(f"{name}-{s}-db", s)) for s in names.SERVICES]
+    logins = [(Rotated.DATABASE, f"{service}-db") for service in names.SERVICES]
+    logins.append((Rotated.MONGODB, "course-mongodb"))
+    if spec.databases.redis.mode is DatabaseMode.EMBEDDED:
+        logins.append((Rotated.REDIS, "redis"))
+    found = [Machine(what, suffix, Login(f"{name}-{suffix}", USERS[suffix])) for what, suffix in logins]
     if not spec.auth.secret_name:
         found.append(Machine(Rotated.JWT, "auth", SigningKey("jwt-secret")))
         found.append(Machine(Rotated.IDENTITY, "auth", SigningKey("identity-key")))
@@ -216,9 +220,12 @@ AT_REST = (RotationPhase.COMPLETED, RotationPhase.RETAINED)
 
 
 def refused(what: Rotated, request: str, spec: SmartCourseSpec) -> Rotation:
+    secret, new = spec.auth.secret_name, "key"
+    if what is Rotated.REDIS:
+        secret, new = spec.databases.redis.secret_name, "url"
     message = (
-        f"the Secret {spec.auth.secret_name} is yours: write the new key into it as docs/how-to/rotate-secrets.md "
-        "says, and the pods take it over"
+        f"the Secret {secret} is yours: write the new {new} into it as docs/how-to/rotate-secrets.md says, and the "
+        "pods take it over"
     )
     return Rotation(secret=what, phase=RotationPhase.REFUSED, request=request, message=message)
 

@@ -376,6 +376,12 @@ class Rotation(Model):
         le=3650,
         description="Age, in days, at which the services' PostgreSQL passwords are replaced. 0: never.",
     )
+    mongodb_days: int = Field(
+        0, ge=0, le=3650, description="Age, in days, at which course-service's MongoDB password is replaced. 0: never."
+    )
+    redis_days: int = Field(
+        0, ge=0, le=3650, description="Age, in days, at which the embedded Redis's password is replaced. 0: never."
+    )
 
 
 class Limits(Model):
@@ -542,6 +548,10 @@ class SmartCourseSpec(Model):
             (
                 "!has(self.auth.secretName) || (self.rotation.jwtDays == 0 && self.rotation.identityDays == 0)",
                 "rotation.jwtDays and rotation.identityDays are for generated keys: auth.secretName names yours",
+            ),
+            (
+                "self.databases.redis.mode != 'external' || self.rotation.redisDays == 0",
+                "rotation.redisDays is for the embedded Redis: the password of an external one is yours to replace",
             ),
         )
     )

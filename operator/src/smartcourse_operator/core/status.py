@@ -48,6 +48,8 @@ class Rotated(StrEnum):
     JWT = "jwt"
     IDENTITY = "identity"
     DATABASE = "database"
+    MONGODB = "mongodb"
+    REDIS = "redis"
 
 
 class RotationPhase(StrEnum):
@@ -138,7 +140,7 @@ class KnownRelease(Model):
 class Rotation(Model):
     """The last rotation of a secret, or the one under way."""
 
-    secret: Rotated = Field(description="What is rotated: jwt, identity or database.")
+    secret: Rotated = Field(description="What is rotated: jwt, identity, database, mongodb or redis.")
     phase: RotationPhase = Field(
         description="refused, waiting, introduced, promoted, retained (tokens of the old key live on), retiring or "
         "completed."

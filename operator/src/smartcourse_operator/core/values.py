@@ -50,6 +50,7 @@ def database_values(
         }
         for store in names.DATASTORES
     }
+    found["redis"]["adminSecretHash"] = secret_hashes.get("redis-admin", "")
     found["postgres"] |= {
         "logins": logins,
         "pool": asdict(tuning.pool(spec)),

@@ -36,9 +36,13 @@ class Kept:
         """Return by service which of its roles it logs in with, and if the other has a password too."""
         found = {service: self.contents[f"{service}-db"] for service in names.SERVICES}
         return {
-            service: {"role": credentials.role_of(secret["url"]) or "a", "spare": credentials.SPARE_PASSWORD in secret}
+            service: {"role": self._role(f"{service}-db"), "spare": credentials.SPARE_PASSWORD in secret}
             for service, secret in found.items()
         }
+
+    def _role(self, suffix: str) -> str:
+        first = credentials.USERS[suffix][0]
+        return "b" if credentials.idle_user(credentials.USERS[suffix], self.contents[suffix]["url"]) == first else "a"
 
 
 def decode(secret: Document) -> dict[str, str]:
@@ -163,7 +167,7 @@ class SecretKeeper:
 
     async def discard(self, name: str, namespace: str) -> None:
         """Delete the Secrets that were generated for a SmartCourse; what people made themselves stays."""
-        for suffix in (*OWN, *(f"{s}-db" for s in names.SERVICES), "course-mongodb", *names.DATASTORES):
+        for suffix in (*OWN, *(f"{s}-db" for s in names.SERVICES), "course-mongodb", "redis-admin", *names.DATASTORES):
             found = await self._cluster.find(SECRET, namespace, f"{name}-{suffix}")
             ours = {names.LABEL_INSTANCE: name, names.LABEL_MANAGED_BY: names.OPERATOR}
             if found and ours.items() <= labels(found).items():

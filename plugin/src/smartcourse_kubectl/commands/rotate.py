@@ -33,7 +33,7 @@ AT_REST = (RotationPhase.REFUSED, RotationPhase.COMPLETED)
 def rotate(session: Session, what: str, name: str | None, *, waits: bool, timeout_seconds: int) -> None:
     """Replace a secret that the operator generated, step by step: old and new are good side by side meanwhile.
 
-    WHAT is jwt (the key of tokens), identity (the gateway's key) or database (the services' logins).
+    WHAT is jwt (the key of tokens), identity (the gateway's key), database, mongodb or redis (the services' logins).
     Each step replaces the services' pods. A key of tokens is taken into use and the old one kept until its tokens have
     expired: the waiting ends before that.
     """

@@ -38,9 +38,10 @@ class SeedSettings(DatabaseSettings, MongoSettings):
     service_name: str = "course-service-seed"
 
 
-class ProvisionSettings(BaseServiceSettings):
-    """`python -m course_service.provision`'s."""
+class ProvisionSettings(MongoSettings):
+    """`python -m course_service.provision`'s: `mongodb_url` is the login that is to be made."""
 
     service_name: str = "course-service-provision"
     mongodb_admin_url: SecretStr
-    course_mongodb_password: SecretStr
+    course_mongodb_spare_password: SecretStr | None = None
+    """The other user's, while a rotation lasts."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -69,34 +70,65 @@ async def test_upgrading_twice_changes_nothing(settings: Settings) -> None:
     assert (await run("course_service.migrations", "heads")).stdout == "course_0003\n"
 
 
-async def test_provisioning_makes_the_user_and_then_changes_its_password(
-    app: FastAPI, settings: Settings, mongo_server: MongoServer
-) -> None:
-    async with AsyncMongoClient(mongo_server.admin_url) as client:
-        await client.admin.command("dropUser", "course")
-    try:
-        for password in ("the-first-password-of-32-characters", "another-password-of-more-than-32-characters"):
-            for _ in range(2):
-                done = await run(
-                    "course_service.provision",
-                    MONGODB_ADMIN_URL=mongo_server.admin_url,
-                    COURSE_MONGODB_PASSWORD=password,
-                )
-                assert done.returncode == 0, done.stderr
-            await can_write(mongo_server, password)
-        with pytest.raises(OperationFailure):
-            await can_write(mongo_server, "the-first-password-of-32-characters")
-    finally:
-        restored = await run(
-            "course_service.provision",
-            MONGODB_ADMIN_URL=mongo_server.admin_url,
-            COURSE_MONGODB_PASSWORD=mongo_server.password,
-        )
+def login(server: MongoServer, password: str, user: str = "course") -> str:
+    return f"mongodb://{user}:{password}@{server.host}:{server.port}/smartcourse?authSource=admin"
+
+
+async def provision(server: MongoServer, url: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return await run("course_service.provision", MONGODB_ADMIN_URL=server.admin_url, MONGODB_URL=url, **more)
+
+
+@pytest.fixture
+async def provisioned(app: FastAPI, mongo_server: MongoServer) -> AsyncIterator[MongoServer]:
+    """The server, whose one user of the service is `course` with its own password again afterwards."""
+    yield mongo_server
+    restored = await provision(mongo_server, mongo_server.url)
     assert restored.returncode == 0, restored.stderr
 
 
-async def can_write(server: MongoServer, password: str) -> None:
-    url = f"mongodb://course:{password}@{server.host}:{server.port}/smartcourse?authSource=admin"
+async def test_provisioning_makes_the_user_and_then_changes_its_password(provisioned: MongoServer) -> None:
+    async with AsyncMongoClient(provisioned.admin_url) as client:
+        await client.admin.command("dropUser", "course")
+    first, second = (login(provisioned, f"the-{word}-password%40of-40-characters") for word in ("first", "second"))
+    for url in (first, second):
+        for _ in range(2):
+            done = await provision(provisioned, url)
+            assert done.returncode == 0, done.stderr
+            assert "password" not in done.stdout + done.stderr
+        await can_write(url)
+    with pytest.raises(OperationFailure):
+        await can_write(first)
+
+
+async def test_a_password_moves_to_the_other_user_and_back_and_the_old_one_is_void(provisioned: MongoServer) -> None:
+    steps = (("course", "course_b", provisioned.password, "second"), ("course_b", "course", "second", "third"))
+    for user, other, old, new in steps:
+        before, after = login(provisioned, old, user), login(provisioned, new, other)
+        for url, spare in ((before, new), (after, old)):  # introduced, promoted
+            for _ in range(2):
+                done = await provision(provisioned, url, COURSE_MONGODB_SPARE_PASSWORD=spare)
+                assert done.returncode == 0, done.stderr
+            await can_write(before)
+            await can_write(after)
+        for _ in range(2):
+            done = await provision(provisioned, after)
+            assert done.returncode == 0, done.stderr
+        await can_write(after)
+        with pytest.raises(OperationFailure):
+            await can_write(before)
+        async with AsyncMongoClient(provisioned.admin_url) as client:
+            assert (await client.admin.command("usersInfo", {"user": user, "db": "admin"}))["users"] == []
+
+
+@pytest.mark.parametrize("account", ["root:hunter2", "course:", "course", ""])
+async def test_a_url_of_somebody_else_is_refused(mongo_server: MongoServer, account: str) -> None:
+    done = await provision(mongo_server, f"mongodb://{account}@{mongo_server.host}:{mongo_server.port}/smartcourse")
+    assert done.returncode == 1
+    assert "course or course_b" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+async def can_write(url: str) -> None:
     async with AsyncMongoClient(url, serverSelectionTimeoutMS=5000) as client:
         await client.get_default_database()["probe"].insert_one({})
         with pytest.raises(OperationFailure):
