@@ -24,8 +24,11 @@ class Settings(BaseSettings):
     public_url: str = Field("http://localhost:8080", description="Where the ingress controller is reached.")
     log_level: str = "INFO"
 
-    chart: Path = Field(Path("/charts/smartcourse"), description="The umbrella chart.")
-    releases: Path = Field(Path("/etc/smartcourse/releases"), description="The release files.")
+    chart: Path = Field(Path("/charts/smartcourse"), description="The umbrella chart: the newest release's.")
+    releases: Path = Field(
+        Path("/etc/smartcourse/releases"),
+        description="The release files; in its directory `charts` the packed charts of earlier releases.",
+    )
     further_releases: Path = Field(
         Path("/etc/smartcourse/further-releases"),
         description="Release files beside the image's own.",

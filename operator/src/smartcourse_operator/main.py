@@ -13,9 +13,10 @@ from prometheus_client import start_http_server
 
 from smartcourse_operator import handlers, health, logs
 from smartcourse_operator.adapters import metrics
+from smartcourse_operator.adapters.charts import Charts, ChartsError
 from smartcourse_operator.adapters.cluster import Cluster, NotLeadingError, connect
 from smartcourse_operator.adapters.gateway import HealthProbe, probe_gateway
-from smartcourse_operator.adapters.helm import Chart
+from smartcourse_operator.adapters.helm import Renderer
 from smartcourse_operator.config import Settings
 from smartcourse_operator.core.objects import BACKUP, RESTORE, SMART_COURSE
 from smartcourse_operator.core.versions import Releases
@@ -39,11 +40,20 @@ class Operator:
     """One operator process."""
 
     def __init__(self, settings: Settings, *, probe: HealthProbe = probe_gateway) -> None:
+        """Read what it installs.
+
+        Raises:
+            ChartsError: that is not what it should be.
+        """
         self._settings = settings
         self._probe = probe
         self._queues = Queues.empty(settings.settle_seconds)
         self._leadership = Leadership(settings)
         self._is_started = False
+        self._charts = Charts(settings.chart, settings.releases / "charts")
+        self._releases = Releases.read(
+            settings.releases, images=settings.images, further=settings.further_releases, charts=self._charts.digests
+        )
         metrics.watch(self._queues)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -76,10 +86,8 @@ class Operator:
         await until(stop, wait_for_resource(cluster))
         if stop.is_set():
             return
-        releases = Releases.read(settings.releases, images=settings.images, further=settings.further_releases)
-        chart = Chart(settings.chart, helm=settings.helm)
         kinds = await handlers.watched(cluster)
-        tools = Tools(cluster, chart, releases, settings, self._probe)
+        tools = Tools(cluster, self._charts, Renderer(settings.helm), self._releases, settings, self._probe)
         reconciler, tasks = Reconciler(tools), Tasks(tools)
         await until(
             stop,
@@ -122,7 +130,7 @@ async def serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         await Operator(settings).run(stop)
-    except (LeadershipLostError, NotLeadingError) as error:
+    except (ChartsError, LeadershipLostError, NotLeadingError) as error:
         log.error("ending", why=str(error))  # noqa: TRY400 - the trace says nothing more
         return 1
     log.info("ended")

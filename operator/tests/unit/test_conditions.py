@@ -14,7 +14,7 @@ from smartcourse_operator.core.objects import Reference
 from smartcourse_operator.core.phases import Board
 from smartcourse_operator.core.readiness import DONE, Progress, State, waiting
 from smartcourse_operator.core.status import Condition, ConditionType, Phase, SmartCourseStatus
-from smartcourse_operator.core.volumes import Volume, missing_data
+from smartcourse_operator.core.volumes import Volume, missing_data, remembered
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KINDS = {"datastores": "StatefulSet", "provision": "Job", "migrations": "Job", "services": "Deployment",
@@ -209,6 +209,12 @@ def test_the_end_of_a_log_goes_into_the_message() -> None:
     told = readiness.describe(trouble, Reference("Deployment", "a-user"), "x" * 5000 + "\nthe cause")
     assert len(told.message) == readiness.MESSAGE_LENGTH
     assert told.message.endswith(" | the cause")
+
+
+def test_a_recorded_volume_is_remembered_and_another_is_added_to_it() -> None:
+    recorded, another = Volume(name="data-a-postgres-0", uid="1"), Volume(name="data-a-mongodb-0", uid="2")
+    assert remembered([recorded], []) == [recorded]
+    assert remembered([recorded], [recorded.model_copy(update={"uid": "9"}), another]) == [another, recorded]
 
 
 def test_a_volume_that_was_replaced_or_is_gone_is_missing_data() -> None:

@@ -131,6 +131,13 @@ def test_a_digest_is_given_only_for_what_is_there() -> None:
     assert credentials.digests({"smtp": {"url": "x"}}).keys() == {"email"}
 
 
+def test_a_digest_is_that_of_earlier_operators_for_another_would_replace_every_pod() -> None:
+    assert credentials.digests({"smtp": {"url": "x"}, "auth": {"a": "1"}}) == {
+        "email": "973ad3c0f62ee2b0",
+        "auth": "05a9c569a185ac60",
+    }
+
+
 def test_a_digest_changes_with_the_content_and_only_then() -> None:
     first = credentials.digests({"auth": {"a": "1"}, "user-db": {"url": "x"}})
     assert first == credentials.digests({"auth": {"a": "1"}, "user-db": {"url": "x"}})

@@ -70,7 +70,7 @@ def test_further_releases_need_not_be_there_and_go_before_the_images_own(tmp_pat
     assert Releases.read(tmp_path / "own", further=tmp_path / "none").newest().images["user"] == "1.0.0"
     write(tmp_path / "further", "1.0.0", images={"user": "theirs"})
     found = Releases.read(tmp_path / "own", images={"user": "mine"}, further=tmp_path / "further")
-    assert found.get("1.0.0").images == {"user": "theirs"}
+    assert found.get("1.0.0").images == {"user": "theirs", "course": "1.0.0"}
 
 
 def test_a_release_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -9,13 +9,15 @@ import os
 import tempfile
 import zlib
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from smartcourse_operator.adapters import metrics
+from smartcourse_operator.core.fitting import Schema, fit
 from smartcourse_operator.core.objects import Document
+from smartcourse_operator.core.values import Values
 
 TIMEOUT_SECONDS = 60
 KEPT_RENDERINGS = 1024
@@ -29,47 +31,44 @@ class RenderError(Exception):
     """The chart does not render with these values; the message is Helm's."""
 
 
-def digest_of(chart: Path) -> str:
-    """Return a digest of every file of a chart, those behind symbolic links included."""
-    digest = hashlib.sha256()
-    for directory, subdirectories, files in os.walk(chart, followlinks=True):
-        subdirectories.sort()
-        for name in sorted(files):
-            path = Path(directory, name)
-            digest.update(f"{path.relative_to(chart)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
+@dataclass(frozen=True)
 class Chart:
-    """A chart on disk, which does not change while the process lives."""
+    """A chart on disk, a directory or an archive, which does not change while the process lives."""
 
-    def __init__(self, path: Path, *, helm: str) -> None:
-        self._path = path
+    path: Path
+    digest: str
+    schema: Schema | None = None
+    """What values have to be made to fit; None of the operator's own chart, which knows all that the operator gives."""
+
+
+class Renderer:
+    """Runs Helm, where it has not already been run for the same."""
+
+    def __init__(self, helm: str) -> None:
         self._helm = helm
-        self._digest = digest_of(path)
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._turn = asyncio.Semaphore(RENDERINGS_AT_A_TIME)
 
-    async def render(self, name: str, namespace: str, values: dict[str, Any]) -> list[Document]:
-        """Return the chart's objects for release `name`.
+    async def render(self, chart: Chart, name: str, namespace: str, values: Values) -> list[Document]:
+        """Return a chart's objects for Helm's release `name`.
 
         Raises:
             RenderError: Helm refused the values, or took too long.
         """
-        text = json.dumps(values, sort_keys=True)
-        key = hashlib.sha256("\0".join((self._digest, name, namespace, text)).encode()).hexdigest()
+        text = json.dumps(values if chart.schema is None else fit(values, chart.schema), sort_keys=True)
+        key = hashlib.sha256("\0".join((chart.digest, name, namespace, text)).encode()).hexdigest()
         if key not in self._cache:
             async with self._turn:
-                self._cache[key] = await self._template(name, namespace, text)
+                self._cache[key] = await self._template(chart.path, name, namespace, text)
             while len(self._cache) > KEPT_RENDERINGS:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)
         documents: list[Document] = json.loads(zlib.decompress(self._cache[key]))
         return documents
 
-    async def _template(self, name: str, namespace: str, values: str) -> bytes:
+    async def _template(self, chart: Path, name: str, namespace: str, values: str) -> bytes:
         """Return the rendered objects, packed."""
-        arguments = [self._helm, "template", name, str(self._path), "--namespace", namespace, "--values", "-"]
+        arguments = [self._helm, "template", name, str(chart), "--namespace", namespace, "--values", "-"]
         home = str(Path(tempfile.gettempdir(), "helm"))
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": home, "HELM_CACHE_HOME": home,
                        "HELM_CONFIG_HOME": home, "HELM_DATA_HOME": home}  # fmt: skip

@@ -1,10 +1,10 @@
-"""Releases: which images a version of SmartCourse is made of. Read from `manifests/releases/<version>.yaml`."""
+"""Releases: the images and charts that SmartCourse is made of. Read from `manifests/releases/<version>.yaml`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import Field
@@ -30,6 +30,7 @@ class Release(Model):
     version: str
     images: dict[str, str] = Field(description="Image reference by component.")
     upgrade_from: list[str] = Field(default_factory=list, description="Releases that it may follow.")
+    charts: str | None = Field(None, description="Digest of its charts; unset, they are the operator's own.")
     schema_: dict[str, Schema] = Field(default_factory=dict, alias="schema", description="Revisions by service.")
 
     def contracts(self) -> list[str]:
@@ -50,6 +51,18 @@ class ReleaseUnknownError(VersionError):
 
     def __init__(self, version: str, known: list[str]) -> None:
         super().__init__(f"spec.version {version} is not known to this operator, which has {', '.join(known)}")
+
+
+class ChartsUnknownError(VersionError):
+    """The resource asks for a release whose charts this operator does not carry."""
+
+    reason = "VersionUnknown"
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(
+            f"release {release.version} is made of charts that this operator does not carry, those of digest "
+            f"{release.charts}: install an operator that does, or correct `charts` of that release in its `releases`"
+        )
 
 
 class UpgradeRefusedError(VersionError):
@@ -92,23 +105,32 @@ def order(version: str) -> tuple[int, ...]:
 
 
 class Releases:
-    """The releases that the operator's image carries."""
+    """The releases that the operator knows, and of those the ones whose charts it has too."""
 
-    def __init__(self, releases: Mapping[str, Release]) -> None:
-        if not releases:
+    def __init__(self, releases: Mapping[str, Release], *, charts: Collection[str] = ()) -> None:
+        self._named = dict(releases)
+        self._releases = {one.version: one for one in releases.values() if one.charts is None or one.charts in charts}
+        if not self._releases:
             raise ValueError("there is no release file: the operator has nothing to install")
-        self._releases = dict(releases)
 
     @classmethod
-    def read(cls, directory: Path, *, images: Mapping[str, str] | None = None, further: Path | None = None) -> Releases:
+    def read(
+        cls, directory: Path, *, images: Mapping[str, str] | None = None, further: Path | None = None,
+        charts: Collection[str] = (),
+    ) -> Releases:  # fmt: skip
         """Read every `*.yaml` in `directory`, and in `further` if there is such a directory: what is there comes first.
 
-        `images` take the place of those of the newest in `directory`, by component.
+        A release that is in both keeps what `further` does not say of it: an image, its charts. `images` take the place
+        of those of the newest in `directory`, by component. `charts`: the digests of those that there are.
         """
-        releases = cls(_read(directory))
-        newest = releases.newest()
-        own = newest.model_copy(update={"images": {**newest.images, **(images or {})}})
-        return cls({**releases._releases, own.version: own, **(_read(further) if further else {})})
+        files = _read(directory)
+        if files:
+            newest = files[max(files, key=order)]
+            newest["images"] = {**newest["images"], **(images or {})}
+        for version, file in (_read(further) if further else {}).items():
+            before = files.get(version, {})
+            files[version] = {**before, **file, "images": {**before.get("images", {}), **file.get("images", {})}}
+        return cls({version: Release.model_validate(file) for version, file in files.items()}, charts=charts)
 
     def known(self) -> list[KnownRelease]:
         """Return what the status tells of them, oldest first."""
@@ -123,15 +145,18 @@ class Releases:
 
         Raises:
             ReleaseUnknownError: there is no such release here.
+            ChartsUnknownError: there is, without its charts.
         """
-        if version not in self._releases:
-            raise ReleaseUnknownError(version, sorted(self._releases, key=order))
-        return self._releases[version]
+        if version in self._releases:
+            return self._releases[version]
+        if version in self._named:
+            raise ChartsUnknownError(self._named[version])
+        raise ReleaseUnknownError(version, sorted(self._releases, key=order))
 
 
-def _read(directory: Path) -> dict[str, Release]:
+def _read(directory: Path) -> dict[str, dict[str, Any]]:
     files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.yaml")))
-    return {release.version: release for release in map(Release.model_validate, files)}
+    return {file["version"]: file for file in files}
 
 
 def image_references(release: Release, overrides: Images) -> dict[str, str]:

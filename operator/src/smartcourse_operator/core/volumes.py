@@ -21,6 +21,12 @@ def volumes_of_truth(claims: Iterable[Document]) -> list[Volume]:
     )
 
 
+def remembered(recorded: Iterable[Volume], found: Iterable[Volume]) -> list[Volume]:
+    """Return the recorded volumes and, of those found with data, the ones that an older operator did not record."""
+    by_name = {volume.name: volume for volume in (*found, *recorded)}
+    return [by_name[name] for name in sorted(by_name)]
+
+
 def missing_data(recorded: Iterable[Volume], present: Iterable[Volume]) -> str | None:
     """Return what is wrong with the volumes, None if each recorded one is there."""
     uids = {volume.name: volume.uid for volume in present}

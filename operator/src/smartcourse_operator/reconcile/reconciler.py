@@ -9,9 +9,10 @@ from enum import StrEnum
 
 import structlog
 
+from smartcourse_operator.adapters.charts import Charts
 from smartcourse_operator.adapters.cluster import ApiError, Cluster
 from smartcourse_operator.adapters.gateway import PORT, PROBES_PORT, HealthProbe
-from smartcourse_operator.adapters.helm import Chart, RenderError
+from smartcourse_operator.adapters.helm import Renderer, RenderError
 from smartcourse_operator.config import Settings
 from smartcourse_operator.core import (
     conditions,
@@ -138,7 +139,8 @@ class Tools:
     """What a reconciler works with."""
 
     cluster: Cluster
-    chart: Chart
+    charts: Charts
+    renderer: Renderer
     releases: versions.Releases
     settings: Settings
     probe: HealthProbe
@@ -318,7 +320,8 @@ class Reconciler:
             restored=work.before.restored or "",
             contract=plan.contracts,
         )
-        return await self._tools.chart.render(work.name, work.namespace, chart_values)
+        chart = self._tools.charts.of(plan.release)
+        return await self._tools.renderer.render(chart, work.name, work.namespace, chart_values)
 
     async def _act(self, work: Work) -> Board:
         """Apply phase after phase as far as the objects' states allow; keep what is in place already."""
@@ -430,7 +433,7 @@ class Reconciler:
             inventory=self._inventory(work),
             completed_jobs=self._completed_jobs(work, board),
             restored=work.before.restored,
-            volumes=work.before.volumes or self._volumes_with_data(work, board),
+            volumes=volumes.remembered(work.before.volumes, self._volumes_with_data(work, board)),
             storage=work.storage,
             replicas=scale.replicas,
             selector=scale.selector,
