@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("user", "course", "notification", "gateway")
 OPERATOR = "smartcourse-operator"
 NODES_REGISTRY, ENGINES_REGISTRY = "smartcourse.local/", "localhost:5001/"
+MADE_FOR = "smartcourse.io/made-for"
 VERSIONS_DIRECTORY = "/app/src/user_service/migrations/versions/"
 REVISION = """
 from alembic import op
@@ -79,8 +81,8 @@ def images(kubectl: Kubectl) -> dict[str, str]:
     return found
 
 
-def run(*command: str, stdin: str | None = None) -> str:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
+def run(*command: str, stdin: str | None = None, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -111,16 +113,74 @@ def derive(release: Release, images: Mapping[str, str], directory: Path) -> dict
     return release.document(made)
 
 
-def teach(kubectl: Kubectl, releases: Mapping[str, dict[str, Any]]) -> None:
-    """Have the operator know these releases beside its own, as its administrator would."""
-    helm = os.environ.get("HELM") or shutil.which("helm")
-    assert helm, "HELM names no program"
-    where = ["--kube-context", kubectl.context, "--namespace", OPERATOR_NAMESPACE]
-    found = run(helm, "get", "values", OPERATOR, "--output", "json", *where)
-    # Kept as a whole: Helm would merge the releases of a value that is set with those that it knows.
-    values = {**json.loads(found), "releases": dict(releases)}
-    run(helm, "upgrade", OPERATOR, str(ROOT / "charts" / OPERATOR), *where, "--skip-crds", "--reset-values",
+def derive_operator(kubectl: Kubectl, version: str, directory: Path) -> str:
+    """Build and push an operator of the next release, whose pods have an annotation more; returns its reference.
+
+    It carries today's release as one that is closed.
+    """
+    base = configuration(kubectl)["image"].replace(NODES_REGISTRY, ENGINES_REGISTRY, 1)
+    for name in ("charts", "infrastructure/postgres", "infrastructure/redis", "manifests"):
+        shutil.copytree(ROOT / name, directory / name, symlinks=True)
+    run(sys.executable, "-m", "smartcourse_operator.closing", cwd=directory)
+    closed = files.newest(directory / "manifests/releases")
+    document = yaml.safe_load(closed.read_text(encoding="utf-8"))
+    del document["charts"]
+    document |= {"version": version, "upgradeFrom": [closed.stem]}
+    (closed.parent / f"{version}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    template, port = directory / "charts/lib/templates/_workload.tpl", '        prometheus.io/port: "9090"\n'
+    text = template.read_text(encoding="utf-8")
+    assert port in text
+    template.write_text(text.replace(port, f'{port}        {MADE_FOR}: "{version}"\n'), encoding="utf-8")
+    lines = [f"FROM {base}", "COPY manifests/releases /etc/smartcourse/releases", "COPY charts/lib /charts/lib"]
+    (directory / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    reference = f"{configuration(kubectl)['image']}-{version}"
+    push(directory, reference)
+    return reference
+
+
+def where(kubectl: Kubectl) -> list[str]:
+    return ["--kube-context", kubectl.context, "--namespace", OPERATOR_NAMESPACE]
+
+
+def helm() -> str:
+    found = os.environ.get("HELM") or shutil.which("helm")
+    assert found, "HELM names no program"
+    return found
+
+
+def configuration(kubectl: Kubectl) -> dict[str, Any]:
+    """Return the values that the operator's chart was installed with."""
+    found: dict[str, Any] = json.loads(run(helm(), "get", "values", OPERATOR, "--output", "json", *where(kubectl)))
+    return found
+
+
+def configure(kubectl: Kubectl, values: Mapping[str, Any]) -> None:
+    """Give the operator's chart these values and no others, as its administrator would."""
+    run(helm(), "upgrade", OPERATOR, str(ROOT / "charts" / OPERATOR), *where(kubectl), "--skip-crds", "--reset-values",
         "--values", "-", "--wait", "--timeout", "3m", stdin=json.dumps(values))  # fmt: skip
+
+
+def teach(kubectl: Kubectl, releases: Mapping[str, dict[str, Any]]) -> None:
+    """Have the operator know these releases beside its own."""
+    # Kept as a whole: Helm would merge the releases of a value that is set with those that it knows.
+    configure(kubectl, {**configuration(kubectl), "releases": dict(releases)})
+
+
+@contextlib.contextmanager
+def another_operator(kubectl: Kubectl, version: str) -> Iterator[None]:
+    """Have an operator of another version in place of the installed one for as long as the context lasts.
+
+    Its own images are those of the release `version`; so it is told where those of today's are, as a person has to.
+    """
+    before = configuration(kubectl)
+    with tempfile.TemporaryDirectory() as directory:
+        image = derive_operator(kubectl, version, Path(directory))
+    told = {**before.get("releases", {}), files.newest().stem: {"images": images(kubectl)}}
+    try:
+        configure(kubectl, {**before, "image": image, "releases": told})
+        yield
+    finally:
+        configure(kubectl, before)
 
 
 @contextlib.contextmanager

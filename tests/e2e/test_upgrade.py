@@ -15,7 +15,7 @@ import pytest
 from .conftest import NAME
 from .kubernetes import Kubectl, eventually
 from .people import Platform
-from .releases import Release, Revision, ask_for, known, today, until_runs
+from .releases import Release, Revision, another_operator, ask_for, known, today, until_runs
 from .test_lifecycle import INSTANCE, smart_course
 from .test_rollout import asking
 
@@ -92,6 +92,33 @@ def test_what_the_operator_learns_restarts_nothing(
     cluster: Kubectl, kubectl: Kubectl, restarts: dict[str, str]
 ) -> None:
     assert uids(kubectl) == restarts
+
+
+def workloads(kubectl: Kubectl) -> dict[str, int]:
+    """Return the generation of each workload of the sample: it tells of every change that replaces pods."""
+    return {
+        f"{kind} {one['metadata']['name']}": one["metadata"]["generation"]
+        for kind in ("deployments", "statefulsets")
+        for one in kubectl.list(kind, INSTANCE)
+    }
+
+
+@pytest.mark.timeout(600)
+def test_an_operator_of_another_version_restarts_nothing(
+    cluster: Kubectl, kubectl: Kubectl, restarts: dict[str, str]
+) -> None:
+    before = workloads(kubectl)
+
+    def told() -> list[str]:
+        return [one["version"] for one in kubectl.get("smartcourse", NAME)["status"].get("releases", ())]
+
+    with another_operator(kubectl, "2.0.0"):
+        eventually(lambda: "2.0.0" in told(), timeout_seconds=180, what=lambda: f"2.0.0 to be known: {told()}")
+        kubectl.wait_ready(NAME)
+        assert workloads(kubectl) == before
+        assert uids(kubectl) == restarts
+    eventually(lambda: "2.0.0" not in told(), timeout_seconds=180, what=lambda: f"2.0.0 to be forgotten: {told()}")
+    assert (workloads(kubectl), uids(kubectl)) == (before, restarts)
 
 
 @pytest.mark.timeout(900)
