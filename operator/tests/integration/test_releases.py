@@ -63,7 +63,8 @@ def releases(tmp_path: Path) -> Path:
     first.pop("charts", None)
     (directory / "1.0.0.yaml").write_text(yaml.safe_dump(first, sort_keys=False), encoding="utf-8")
     closing.close(directory, CHART, ROOT / "manifests" / "samples")
-    later = {**first, "version": "1.1.0", "upgradeFrom": ["1.0.0"]}
+    images = {component: f"{reference}-of-1.1.0" for component, reference in first["images"].items()}
+    later = {**first, "version": "1.1.0", "upgradeFrom": ["1.0.0"], "images": images}
     (directory / "1.1.0.yaml").write_text(yaml.safe_dump(later), encoding="utf-8")
     return directory
 
@@ -158,6 +159,36 @@ async def test_a_release_whose_charts_are_not_there_is_told_and_what_runs_is_lef
     told = await until_told(platform, "VersionUnknown", "Degraded")
     assert "release 1.0.0 is made of charts that this operator does not carry, those of digest" in told["message"]
     await second.stop()
+    assert await generations(platform) == before
+
+
+async def lose_status(platform: Platform) -> None:
+    lost = {"status": dict.fromkeys((await platform.get())["status"])}
+    await platform.cluster.merge(SMART_COURSE, platform.namespace, "academy", lost, subresource="status")
+
+
+async def test_a_release_that_the_status_does_not_tell_is_that_of_the_gateways_image(
+    platform: Platform, make_operator: MakeOperator, changed: Path, releases: Path
+) -> None:
+    first = make_operator()
+    first.start()
+    await platform.create()
+    await platform.until_ready()
+    await first.stop()
+    before = await generations(platform)
+    await lose_status(platform)
+    second = make_operator(chart=changed, releases=releases)
+    second.start()
+    found = await platform.until_ready()
+    assert found["status"]["version"] == "1.0.0"
+    await second.stop()
+    assert await generations(platform) == before
+
+    await lose_status(platform)
+    (releases / "1.0.0.yaml").unlink()
+    make_operator(chart=changed, releases=releases).start()
+    told = await until_told(platform, "VersionUnknown", "Degraded")
+    assert "set spec.version to the release that runs" in told["message"]
     assert await generations(platform) == before
 
 

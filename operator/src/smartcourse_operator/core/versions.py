@@ -65,6 +65,18 @@ class ChartsUnknownError(VersionError):
         )
 
 
+class ReleaseUntoldError(VersionError):
+    """Pods run of which neither the resource nor their images tell the release."""
+
+    reason = "VersionUnknown"
+
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f"status.version does not tell which release runs, and {image}, which does, is of none that this operator "
+            "knows: set spec.version to the release that runs"
+        )
+
+
 class UpgradeRefusedError(VersionError):
     """The resource asks for a release that may not follow the one that runs."""
 
@@ -139,6 +151,11 @@ class Releases:
 
     def newest(self) -> Release:
         return self._releases[max(self._releases, key=order)]
+
+    def made_of(self, component: str, image: str) -> str | None:
+        """Return the newest release whose image of a component this is."""
+        found = (one.version for one in self._releases.values() if one.images.get(component) == image)
+        return max(found, key=order, default=None)
 
     def get(self, version: str) -> Release:
         """Return a release.

@@ -31,6 +31,7 @@ from smartcourse_operator.core.backups import ENDED
 from smartcourse_operator.core.conditions import Findings, Problem
 from smartcourse_operator.core.objects import (
     BY_NAME,
+    DEPLOYMENT,
     JOB,
     RESTORE,
     SMART_COURSE,
@@ -235,6 +236,7 @@ class Reconciler:
         """
         try:
             await self._note_restore(work)
+            await self._note_version(work)
             work.plan = self._planned(work)
             work.upgrade = work.plan.upgrade
             work.problem = work.problem or work.plan.problem
@@ -263,6 +265,23 @@ class Reconciler:
         found = await self._cluster.find(RESTORE, work.namespace, name) if name else None
         if name and found and (found.get("status") or {}).get("phase") not in ENDED:
             work.restoring, work.problem = name, stopping.restoring(name)
+
+    async def _note_version(self, work: Work) -> None:
+        """See which release runs where the status, of an older operator or lost, does not tell.
+
+        Raises:
+            VersionError: nothing tells it.
+        """
+        if work.before.version:
+            return
+        gateway = await self._cluster.find(DEPLOYMENT, work.namespace, scaling.gateway_of(work.name).name)
+        if gateway is None or not is_owned(gateway, work.owner["metadata"]["uid"]):
+            return
+        image = gateway["spec"]["template"]["spec"]["containers"][0]["image"]
+        found = self._tools.releases.made_of("gateway", image) or work.spec.version
+        if found is None:
+            raise versions.ReleaseUntoldError(image)
+        work.before = work.before.model_copy(update={"version": found})
 
     async def _stopped(self, work: Work, rendered: list[Document]) -> list[Document]:
         """Return what there is to be of it now: a restore that is at work needs the databases, and is let end."""
