@@ -50,7 +50,7 @@ async def test_an_operator_killed_at_a_phase_boundary_ends_in_the_same_state(
     await platform.until_ready()
     children = await platform.children()
     assert {kind for kind, _ in essence(children)} >= {"Deployment", "StatefulSet", "Ingress", "Job"}
-    assert len([one for one in children if one["kind"] == "Job"]) == 6, "each Job was made once"
+    assert len([one for one in children if one["kind"] == "Job"]) == 7, "each Job was made once"
 
 
 async def test_what_changed_while_the_operator_was_away_is_applied_on_its_return(
