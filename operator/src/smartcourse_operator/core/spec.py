@@ -71,7 +71,7 @@ class Resources(Model):
 DATABASE_RULES = (
     ("self.mode != 'external' || has(self.secretName)", "secretName is required when mode is external"),
     ("self.mode != 'embedded' || !has(self.secretName)", "secretName is for mode external only"),
-    immutable("mode", "the operator does not move data between servers"),
+    immutable("mode", "data is moved by restoring a backup into a second SmartCourse of the other mode"),
     immutable("storageClassName", "a volume cannot change its class"),
 )
 
