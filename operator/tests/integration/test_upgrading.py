@@ -11,8 +11,9 @@ import yaml
 from shared.testing.controlplane import ControlPlane
 from smartcourse_operator.core.objects import BACKUP, DEPLOYMENT, JOB, Document
 
-from .conftest import ROOT, MakeOperator, Runner
+from .conftest import ROOT, MakeOperator
 from .test_repairing import WRITES
+from .test_restarting import SHORT_LEASE_SECONDS
 from .world import Machinery, Platform, eventually
 
 FIRST = ROOT / "manifests" / "releases" / "1.0.0.yaml"
@@ -223,10 +224,8 @@ async def test_a_failed_backup_holds_the_contract_until_it_is_made_again(
 async def test_an_operator_killed_at_a_boundary_of_an_upgrade_ends_in_the_same_state(
     platform: Platform, make_operator: MakeOperator, releases: Path, phase: str
 ) -> None:
-    def make() -> Runner:
-        return make_operator(releases=releases, lease_duration_seconds=3, lease_deadline_seconds=2)
-
-    first, second = make(), make()
+    first = make_operator(releases=releases)
+    second = make_operator(releases=releases, lease_duration_seconds=SHORT_LEASE_SECONDS)
     first.start()
     await platform.create(version="1.0.0", backup={}, updateStrategy=AT_ONCE)
     await platform.until_ready()
