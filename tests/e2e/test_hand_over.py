@@ -96,8 +96,9 @@ def test_postgresql_is_handed_over_to_a_server_outside_with_the_same_rows(
             kubectl.apply(task("SmartCourseRestore", "over", kubectl, smartCourse="second", backup="last"))
             ended(kubectl, "smcr", "over")
             kubectl.wait_ready("second")
-            psql = ("exec", "-i", "deployment/outside", "--", "psql", "-U", "postgres", "-AtX", "smartcourse")
-            assert kubectl.run(*psql, stdin=CONTENT) == content(kubectl, "first")
+            psql = "PGPASSWORD=$POSTGRES_PASSWORD exec psql -U postgres -AtX smartcourse"
+            there = kubectl.run("exec", "-i", "deployment/outside", "--", "sh", "-c", psql, stdin=CONTENT)
+            assert there == content(kubectl, "first")
             kubectl.merge("smartcourse", "first", {"spec": {"route": {"host": f"old.{HOST}"}}})
             kubectl.merge("smartcourse", "second", {"spec": {"route": {"host": HOST}}})
             catalogue = client.get("/api/courses").json()["items"]

@@ -204,6 +204,22 @@ async def test_without_backups_the_schema_is_not_contracted_and_it_says_what_to_
     await until_runs(platform, "1.1.0")
 
 
+async def test_no_backup_is_asked_for_while_it_sleeps_in_the_middle_of_an_upgrade(
+    platform: Platform, make_operator: MakeOperator, releases: Path
+) -> None:
+    make_operator(releases=releases).start()
+    await platform.create(version="1.0.0", updateStrategy=AT_ONCE)
+    await platform.until_ready()
+    await platform.change(version="1.1.0")
+    await until_told(platform, "BackupNeeded")
+    await platform.change(hibernated=True, backup={})
+    await platform.until(lambda status: status.get("phase") == "hibernated", "hibernated")
+    assert not await platform.cluster.select(BACKUP, platform.namespace, "")
+    await platform.change(hibernated=False)
+    await until_runs(platform, "1.1.0")
+    assert len(await platform.cluster.select(BACKUP, platform.namespace, "")) == 1
+
+
 async def test_a_failed_backup_holds_the_contract_until_it_is_made_again(
     academy: Platform, machinery: Machinery
 ) -> None:

@@ -309,11 +309,13 @@ class Reconciler:
             return findings
         is_serving = findings.board.current() is Phase.READY and findings.health == ""
         seen = upgrades.Seen(findings.board, is_serving, can_back_up=work.spec.backup is not None)
-        if work.upgrade.phase is UpgradePhase.BACKING_UP and work.spec.update_strategy.backup and seen.can_back_up:
+        strategy = work.spec.update_strategy
+        is_held = bool(work.restoring or work.awake)
+        is_due = work.upgrade.phase is UpgradePhase.BACKING_UP and strategy.backup and seen.can_back_up
+        if is_due and not is_held:  # what sleeps or is being restored would keep the backup waiting
             backup = upgrades.backup_name(work.name, work.upgrade)
             seen = replace(seen, backup=await self._scheduler.made(work.name, work.namespace, backup))
-        strategy = work.spec.update_strategy
-        if not (work.restoring or work.awake):
+        if not is_held:
             work.upgrade = upgrades.advance(work.name, work.plan, seen, strategy, self._tools.now())
         told = upgrades.told(work.name, replace(work.plan, upgrade=work.upgrade), seen, strategy)
         return replace(findings, upgraded=told)
