@@ -12,7 +12,7 @@ from smartcourse_dev import assembly, compose, debian, definitions, golang
 from smartcourse_dev.shell import Log
 from smartcourse_dev.steps import Step
 
-MODULES = ["kubernetes", "etcd", "helm"]
+MODULES = ["kubernetes", "etcd", "helm", "versitygw"]
 PACKAGES = {
     "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
     "redis-server": "redis-server",
@@ -63,9 +63,9 @@ def steps() -> Iterator[Step]:
 
 def environment() -> dict[str, str]:
     """Return where the Go programs are, as the environment variables that cases and benchmarks read."""
-    kubernetes, etcd, helm = map(golang.output, MODULES)
+    kubernetes, etcd, helm, versitygw = map(golang.output, MODULES)
     return {"KUBE_APISERVER": f"{kubernetes}/kube-apiserver",
             "KUBE_CONTROLLER_MANAGER": f"{kubernetes}/kube-controller-manager",
-            "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm",
+            "ETCD": f"{etcd}/server", "HELM": f"{helm}/helm", "VERSITYGW": f"{versitygw}/versitygw",
             "SERVICE_MONITOR_CRD": str(definitions.SERVICE_MONITOR.path),
             "TRAEFIK_CRDS": str(definitions.TRAEFIK.path)}  # fmt: skip
