@@ -1,4 +1,4 @@
-"""`python -m smartcourse_backup backup|check|restore`: one task, told by environment variables (config.py).
+"""`python -m smartcourse_backup backup|check|restore|archive`: one task, told by environment variables (config.py).
 
 The result, or what went wrong, is written as JSON where Kubernetes takes a pod's termination message from. Exit code 3
 says that the backup is broken: nothing was touched, and trying again would not help.

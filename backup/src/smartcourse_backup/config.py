@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,6 +27,15 @@ class Settings(BaseSettings):
     keep: int = Field(7, ge=1, description="Scheduled backups that are kept.")
     verify: bool = Field(True, description="Restore each backup into a server of its own before it counts.")
     snapshot: str = Field("", description="The snapshot to check or to restore.")
+
+    target_time: AwareDatetime | None = Field(None, description="Recover PostgreSQL to this moment, from the archive.")
+
+    source_database: str = Field("", description="Name that the database has in the archive, where it is another.")
+
+    archive_interval_seconds: float = Field(60, gt=0, description="How often the log is stored: what may be lost.")
+    base_interval_hours: float = Field(24, gt=0, description="How old the newest base backup becomes.")
+    keep_bases: int = Field(7, ge=1, description="Base backups that are kept, with the log since the oldest.")
+    spool: Path = Field(Path("/spool"), description="Where the log is received, and base backups are made.")
 
     scratch: Path = Field(Path("/scratch"), description="Room for the dump, and for what is restored to be checked.")
     result: Path = Field(Path("/dev/termination-log"), description="Where the result is written, as JSON.")

@@ -20,7 +20,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReplaceOne
 from pymongo.database import Database
 
-from smartcourse_backup.manifest import MODULUS, BrokenBackupError, Collection, Content
+from smartcourse_backup.manifest import MODULUS, BrokenBackupError, Collection, Content, Manifest
 
 FOLDER = "mongodb"
 LENGTH_BYTES = 4
@@ -170,6 +170,17 @@ def remove_others(database: Database[Raw], folder: Path, wanted: dict[str, Colle
 def digests(database: Database[Raw], name: str) -> dict[bytes, bytes]:
     """Return the digest of every document that is there, by its key."""
     return {key_of(document): digest_of(document) for document in stored(database, name)}
+
+
+def lacking(database: Database[Raw], folder: Path, wanted: Manifest) -> list[str]:
+    """Return in words which documents of a backup the database does not hold as they are there."""
+    told = []
+    for name in wanted.collections:
+        present = digests(database, name)
+        found = (present.get(key_of(one)) == digest_of(one) for one in documents(folder / file_name(name)))
+        if missing := sum(not is_there for is_there in found):
+            told.append(f"{missing} of {name}")
+    return told
 
 
 def key_of(document: Raw) -> bytes:

@@ -47,6 +47,9 @@ GRANT USAGE ON SCHEMA public TO PUBLIC;
 """
 """As a new database is: the dump says what was changed of that."""
 LOCK_TIMEOUT_MILLISECONDS = 30_000
+START_TIMEOUT_SECONDS = 4 * 3600
+"""A server that recovers replays its log first."""
+DATA = "data"
 
 
 class PostgresError(Exception):
@@ -86,14 +89,14 @@ class Server:
 class ScratchServer(Server):
     """A server of our own, reached through a socket."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__("postgresql://postgres@localhost/postgres?options=-csynchronous_commit%3Doff", "postgres")
+    def __init__(self, folder: Path, database: str = "postgres") -> None:
+        super().__init__("postgresql://postgres@localhost/postgres?options=-csynchronous_commit%3Doff", database)
         self.environment |= {"PGHOST": str(folder), "PGPASSWORD": ""}
         self._folder = folder
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(host=str(self._folder), user="postgres", database="postgres", timeout=30)
+        connection = await asyncpg.connect(host=str(self._folder), user="postgres", database=self.database, timeout=30)
         try:
             await connection.execute(PRESENTATION)
             yield connection
@@ -197,25 +200,65 @@ async def try_out(folder: Path, scratch: Path) -> dict[str, Content]:
 @contextlib.asynccontextmanager
 async def scratch_server(scratch: Path) -> AsyncIterator[ScratchServer]:
     """Run an empty server in `scratch` for a while."""
-    home, data = scratch / "pg", scratch / "pg" / "data"
+    home = new_home(scratch)
+    await run(
+        *as_postgres(home), program("initdb"), f"--pgdata={home / DATA}", "--username=postgres", "--auth=trust",
+        "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", environment={}, cwd=home,
+    )  # fmt: skip
+    async with running(home, {"full_page_writes": "off"}):
+        yield ScratchServer(home)
+
+
+def new_home(scratch: Path) -> Path:
+    """Make the empty folder of a server of our own."""
+    home = scratch / "pg"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(mode=0o700)
-    prefix = as_postgres(home)
-    await run(
-        *prefix, program("initdb"), f"--pgdata={data}", "--username=postgres", "--auth=trust", "--encoding=UTF8",
-        "--locale=C.UTF-8", "--no-sync", "--no-instructions", environment={}, cwd=home,
-    )  # fmt: skip
-    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off -c full_page_writes=off"
-    log = home / "log"
-    await run(
-        *prefix, program("pg_ctl"), "start", "--wait", f"--pgdata={data}", f"--log={log}", f"--options={options}",
-        environment={}, cwd=home,
-    )  # fmt: skip
+    return home
+
+
+@contextlib.asynccontextmanager
+async def running(home: Path, settings: dict[str, str]) -> AsyncIterator[None]:
+    """Run the server whose data is in `home`, reached through a socket there; all of it is gone afterwards.
+
+    Raises:
+        PostgresError: it does not start; the message ends with what it said.
+    """
+    prefix, data, log = as_postgres(home), home / DATA, home / "log"
+    chosen = {"listen_addresses": "", "unix_socket_directories": str(home), "fsync": "off", **settings}
+    options = " ".join(f"-c {name}='{value}'" for name, value in chosen.items())
     try:
-        yield ScratchServer(home)
+        await run(
+            *prefix, program("pg_ctl"), "start", "--wait", f"--timeout={START_TIMEOUT_SECONDS}", f"--pgdata={data}",
+            f"--log={log}", f"--options={options}", environment={}, cwd=home,
+        )  # fmt: skip
+        await answering(home)
+        yield
+    except PostgresError as error:
+        said = log.read_text(errors="replace")[-1000:] if log.exists() else ""
+        raise PostgresError(f"{error}: {said}") from error
     finally:
-        await run(*prefix, program("pg_ctl"), "stop", f"--pgdata={data}", "--mode=immediate", environment={}, cwd=home)
+        with contextlib.suppress(PostgresError):  # it has stopped by itself
+            await run(*prefix, program("pg_ctl"), "stop", f"--pgdata={data}", "--mode=immediate", environment={},
+                      cwd=home)  # fmt: skip
         shutil.rmtree(home, ignore_errors=True)
+
+
+async def answering(home: Path) -> None:
+    """Wait until a server takes connections: pg_ctl does not wait for one that recovers.
+
+    Raises:
+        PostgresError: it ended, or takes too long.
+    """
+    environment = {"PGHOST": str(home), "PGUSER": "postgres"}
+    status = [*as_postgres(home), program("pg_ctl"), "status", f"--pgdata={home / DATA}"]
+    for _ in range(START_TIMEOUT_SECONDS):
+        with contextlib.suppress(PostgresError):
+            await run(program("pg_isready"), "--quiet", environment=environment)
+            return
+        await run(*status, environment={}, cwd=home)
+        await asyncio.sleep(1)
+    raise PostgresError(f"the server did not recover within {START_TIMEOUT_SECONDS} s")
 
 
 def as_postgres(home: Path) -> list[str]:
@@ -226,3 +269,12 @@ def as_postgres(home: Path) -> list[str]:
     home.parent.chmod(0o711)
     os.chown(home, owner.pw_uid, owner.pw_gid)
     return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", "--"]
+
+
+def give(home: Path) -> None:
+    """Make all that is in a server's folder the user's that it runs as."""
+    if os.geteuid() != 0:
+        return
+    owner = pwd.getpwnam("postgres")
+    for path in home.rglob("*"):
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)

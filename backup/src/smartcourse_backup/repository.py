@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class Snapshot:
 
     id: str
     tags: frozenset[str]
+    stored_at: datetime
 
     @property
     def is_good(self) -> bool:
@@ -34,9 +36,11 @@ class Snapshot:
 class Repository:
     """restic, whose repository, password and credentials are in the environment."""
 
-    def __init__(self, source: str, *, cache: Path) -> None:
+    def __init__(self, source: str, *, cache: Path, place: str | None = None, is_locked: bool = True) -> None:
         self._host = source.replace("/", ".")
         self._cache = cache
+        self._place = {"RESTIC_REPOSITORY": place} if place else {}
+        self._options = () if is_locked else ("--no-lock",)
 
     async def prepare(self) -> None:
         """Make the repository if there is none, and take locks away that somebody killed has left.
@@ -57,10 +61,13 @@ class Repository:
         return next(iter(await self.snapshots(tag(name))), None)
 
     async def snapshots(self, *tags: str) -> list[Snapshot]:
-        """Return this source's snapshots that have all of `tags`."""
+        """Return this source's snapshots that have all of `tags`, the oldest first."""
         wanted = ["--tag", ",".join(tags)] if tags else []
         listed = json.loads(await self._run("snapshots", "--json", "--host", self._host, *wanted)) or []
-        return [Snapshot(one["id"], frozenset(one.get("tags") or ())) for one in listed]
+        found = [
+            Snapshot(one["id"], frozenset(one.get("tags") or ()), datetime.fromisoformat(one["time"])) for one in listed
+        ]
+        return sorted(found, key=lambda one: one.stored_at)
 
     async def save(self, folder: Path, name: str, *, is_scheduled: bool) -> Snapshot:
         """Store a folder as one snapshot: it is there whole, or not at all."""
@@ -72,7 +79,34 @@ class Repository:
             raise RepositoryError("restic has stored the backup, and does not list it")
         return found
 
-    async def fetch(self, snapshot: str, target: Path) -> Path:
+    async def append(self, folder: Path, *tags: str) -> None:
+        """Store a folder as the newest snapshot of those with these tags: it is there whole, or not at all."""
+        wanted = ",".join(tags)
+        await self._run("backup", "--quiet", "--tag", wanted, "--host", self._host, "--ignore-inode", ".", cwd=folder)
+
+    async def thin(self, tag: str, *, keep: int, until: datetime) -> None:
+        """Remove snapshots with `tag` from before `until`, and of those that share all tags all but the newest `keep`.
+
+        The newest of all stays.
+        """
+        old = [one.id for one in (await self.snapshots(tag))[:-1] if one.stored_at < until]
+        if old:
+            await self._run("forget", *old)
+        rule = ["--tag", tag, "--host", self._host, "--group-by", "host,tags", "--keep-last", str(keep)]
+        await self._run("forget", *rule, "--prune")
+
+    async def text(self, snapshot: Snapshot, name: str) -> str:
+        """Return a file of a snapshot.
+
+        Raises:
+            BrokenBackupError: it cannot be read.
+        """
+        try:
+            return await self._run("dump", snapshot.id, f"/{name}")
+        except RepositoryError as error:
+            raise BrokenBackupError(f"{name} of the snapshot {snapshot.id} cannot be read: {error}") from error
+
+    async def fetch(self, snapshot: str, target: Path, *, file: str = FILE) -> Path:
         """Bring a snapshot's files back, every block of them held to its checksum; return their folder.
 
         Raises:
@@ -82,9 +116,9 @@ class Repository:
             await self._run("restore", snapshot, "--target", str(target))
         except RepositoryError as error:
             raise BrokenBackupError(f"the snapshot {snapshot} cannot be read: {error}") from error
-        found = await asyncio.to_thread(lambda: [path.parent for path in target.rglob(FILE)])
+        found = await asyncio.to_thread(lambda: [path.parent for path in target.rglob(file)])
         if len(found) != 1:
-            raise BrokenBackupError(f"the snapshot {snapshot} holds no {FILE}: it is no backup of a SmartCourse")
+            raise BrokenBackupError(f"the snapshot {snapshot} holds no {file}: it is no backup of a SmartCourse")
         return found[0]
 
     async def check(self) -> None:
@@ -127,10 +161,12 @@ class Repository:
 
     async def _run(self, *arguments: str, cwd: Path | None = None) -> str:
         pipe = asyncio.subprocess.PIPE
-        environment = os.environ | {"RESTIC_CACHE_DIR": str(self._cache), "RESTIC_PROGRESS_FPS": "0.01"}
+        own = {"RESTIC_CACHE_DIR": str(self._cache), "RESTIC_PROGRESS_FPS": "0.01", **self._place}
+        environment = os.environ | own
         process = await asyncio.create_subprocess_exec(
-            "restic", *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, cwd=cwd
-        )
+            "restic", *self._options, *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=pipe,
+            stderr=pipe, cwd=cwd,
+        )  # fmt: skip
         output, errors = await process.communicate()
         if process.returncode:
             text = errors.decode(errors="replace").strip() or output.decode(errors="replace").strip()

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from smartcourse_backup import mongodb, postgres
+from smartcourse_backup import archiver, mongodb, postgres, recovery
 from smartcourse_backup.config import Settings
 from smartcourse_backup.manifest import FILE, BrokenBackupError, Manifest, describe, differences
 from smartcourse_backup.repository import Repository, Snapshot
@@ -105,9 +105,71 @@ async def fetched(settings: Settings, store: Repository, snapshot: str) -> tuple
 
 
 async def check(settings: Settings) -> Result:
-    """Prove a backup without touching any database."""
+    """Prove a backup, or that a moment can be recovered, without touching any database."""
+    if settings.target_time:
+        _, manifest, snapshot = await moment(settings, settings.target_time)
+        await documents(settings, settings.target_time)
+        return {**manifest.summary(), "snapshot": snapshot}
     _, manifest = await fetched(settings, repository(settings), settings.snapshot)
     return {**manifest.summary(), "snapshot": settings.snapshot}
+
+
+async def moment(settings: Settings, target: datetime) -> tuple[Path, Manifest, str]:
+    """Bring PostgreSQL's dump of a moment of the past, what it holds, and the archive's snapshot that it came from.
+
+    Raises:
+        BrokenBackupError: the archive does not cover it, or is damaged.
+    """
+    found = await recovery.recover(settings, target)
+    manifest = Manifest(source=found.archive.source, release=found.archive.release, taken_at=target,
+                        tables=found.tables, collections={}, files={})  # fmt: skip
+    return found.folder, manifest, found.snapshot
+
+
+async def documents(settings: Settings, target: datetime) -> tuple[Path, Manifest] | None:
+    """Bring the documents of the backup that completes a recovery; None where MongoDB has them itself.
+
+    Raises:
+        BrokenBackupError: it is older than the moment, so that rows may point to what it lacks; or damaged.
+    """
+    if not settings.snapshot:
+        return None
+    folder = await repository(settings).fetch(settings.snapshot, fresh(settings.scratch / "fetched"))
+    manifest = Manifest.read(folder)
+    if manifest.taken_at < target:
+        raise BrokenBackupError(
+            f"the backup's documents are of {manifest.taken_at.isoformat()}, before {target.isoformat()}: rows would"
+            " point to what it lacks; name a backup that was taken after that moment"
+        )
+    return folder, manifest
+
+
+async def restore_moment(settings: Settings, target: datetime) -> Result:
+    """Put PostgreSQL as it was at `target` in the place of what it holds. Run again, it does the same.
+
+    MongoDB's documents are never changed and are written before the rows that point to them: what it holds later has
+    all that the rows of `target` point to. Where it is another MongoDB, a later backup's documents are added.
+    """
+    folder, manifest, snapshot = await moment(settings, target)
+    added = await documents(settings, target)
+    if added:
+        with mongodb.connect(settings.mongodb_admin_url.get_secret_value()) as client:
+            await asyncio.to_thread(mongodb.add, client[settings.database], added[0], added[1].collections)
+            lacking = await asyncio.to_thread(mongodb.lacking, client[settings.database], *added)
+        if lacking:
+            raise RestoreError(f"MongoDB lacks documents of the backup: {'; '.join(lacking[:5])}")
+    await postgres.restore(server(settings), folder)
+    if wrong := differences(manifest.tables, await postgres.restored(server(settings)), "PostgreSQL's"):
+        raise RestoreError(f"what was restored differs from what was recovered: {'; '.join(wrong[:5])}")
+    await empty_redis(settings)
+    return {**manifest.summary(), "snapshot": snapshot}
+
+
+async def empty_redis(settings: Settings) -> None:
+    """Empty Redis: it is rebuilt from the outboxes, and what it knew happened later than what was restored."""
+    if settings.redis_url:
+        async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
+            await redis.flushdb()
 
 
 async def restore(settings: Settings) -> Result:
@@ -116,6 +178,8 @@ async def restore(settings: Settings) -> Result:
     At every moment PostgreSQL's rows find what they point to in MongoDB: the backup's documents are added first, then
     PostgreSQL is replaced in one transaction, then the other documents are removed.
     """
+    if settings.target_time:
+        return await restore_moment(settings, settings.target_time)
     folder, manifest = await fetched(settings, repository(settings), settings.snapshot)
     began = time.monotonic()
     with mongodb.connect(settings.mongodb_admin_url.get_secret_value()) as client:
@@ -127,11 +191,9 @@ async def restore(settings: Settings) -> Result:
     wrong += differences(manifest.tables, await postgres.restored(server(settings)), "PostgreSQL's")
     if wrong:
         raise RestoreError(f"what was restored differs from the backup: {'; '.join(wrong[:5])}")
-    if settings.redis_url:
-        async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
-            await redis.flushdb()  # it is rebuilt from the outboxes; what it knew happened after the backup
+    await empty_redis(settings)
     log.info("restored", seconds=round(time.monotonic() - began, 1), **manifest.summary())
     return {**manifest.summary(), "snapshot": settings.snapshot}
 
 
-TASKS: dict[str, Work] = {"backup": take, "check": check, "restore": restore}
+TASKS: dict[str, Work] = {"backup": take, "check": check, "restore": restore, "archive": archiver.archive_on}
