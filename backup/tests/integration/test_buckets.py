@@ -102,7 +102,7 @@ async def test_keys_that_the_bucket_does_not_know_are_told_and_not_repeated(
 ) -> None:
     wrong = secrets.token_hex(16)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", wrong)
-    with pytest.raises(RepositoryError, match="(?i)signature|access denied") as refused:
+    with pytest.raises(RepositoryError, match=r"(?i)signature|access denied") as refused:
         await work.take(stores.settings())
     assert wrong not in str(refused.value)
     assert not list(kept_there.folder.iterdir())
