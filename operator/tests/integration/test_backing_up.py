@@ -340,30 +340,6 @@ async def test_a_restore_that_is_deleted_halfway_leaves_nothing_stopped(
     assert await pods_wanted(platform) == {1}
 
 
-@pytest.mark.parametrize("phase", ["Checking", "Stopping", "Restoring", "Starting"])
-async def test_an_operator_that_is_killed_during_a_restore_ends_it_on_return(
-    platform: Platform, make_operator: MakeOperator, machinery: Machinery, phase: str
-) -> None:
-    short = {"lease_duration_seconds": 3}
-    first = make_operator(**short)
-    first.start()
-    await platform.create(backup={})
-    await platform.until_ready()
-    await backed_up(platform)
-    holds = {"Checking": "check", "Stopping": "services", "Restoring": "restore", "Starting": "migrations"}
-    if phase != "Stopping":
-        machinery.held.add(holds[phase])
-    await make(platform, RESTORE, "back", smartCourse="academy", backup="first")
-    await until(platform, RESTORE, "back", phase)
-    await first.kill()
-    machinery.held.clear()
-    second = make_operator(**short)
-    second.start()
-    await until(platform, RESTORE, "back", "Completed")
-    await platform.until_ready()
-    assert await pods_wanted(platform) == {1}
-
-
 async def test_deleting_with_delete_takes_the_backups_too(platform: Platform, operator: Runner) -> None:
     await platform.create(backup={}, deletionPolicy="Delete")
     await platform.until_ready()

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from shared.testing.controlplane import NAMESPACED_USER, ControlPlane
 from smartcourse_operator import rbac
 from smartcourse_operator.core import names
 from smartcourse_operator.core.objects import DEPLOYMENT, LEASE, Document
-from smartcourse_operator.core.phases import ESSENTIAL
-from smartcourse_operator.core.status import Phase
 
 from .conftest import Gateways, MakeOperator, MakePlatform, operators
 from .test_repairing import WRITES
-from .world import Machinery, Platform, eventually
+from .world import Platform, eventually
 
 SHORT_LEASE_SECONDS = 5
 """How soon an operator takes the Lease of one that was killed over; what it takes to renew it is another setting."""
@@ -27,30 +23,6 @@ def essence(children: list[Document]) -> set[tuple[str, str]]:
         (one["kind"], one["metadata"]["name"].rsplit("-", 1)[0] if one["kind"] == "Job" else one["metadata"]["name"])
         for one in children
     }
-
-
-@pytest.mark.parametrize(
-    "boundary", [phase.value for phase in ESSENTIAL if phase not in (Phase.ROUTE, Phase.FORWARD_AUTH)]
-)  # done when applied
-async def test_an_operator_killed_at_a_phase_boundary_ends_in_the_same_state(
-    make_operator: MakeOperator, platform: Platform, machinery: Machinery, boundary: str
-) -> None:
-    machinery.held.add(boundary)
-    first = make_operator()
-    first.start()
-    await platform.create()
-
-    async def reached() -> bool:
-        return ((await platform.get()).get("status") or {}).get("phase") == boundary
-
-    await eventually(reached, what=f"phase {boundary}")
-    await first.kill()
-    machinery.held.clear()
-    make_operator(lease_duration_seconds=SHORT_LEASE_SECONDS).start()
-    await platform.until_ready()
-    children = await platform.children()
-    assert {kind for kind, _ in essence(children)} >= {"Deployment", "StatefulSet", "Ingress", "Job"}
-    assert len([one for one in children if one["kind"] == "Job"]) == 7, "each Job was made once"
 
 
 async def test_what_changed_while_the_operator_was_away_is_applied_on_its_return(

@@ -13,7 +13,6 @@ from smartcourse_operator.core.objects import BACKUP, DEPLOYMENT, JOB, Document
 
 from .conftest import ROOT, MakeOperator
 from .test_repairing import WRITES
-from .test_restarting import SHORT_LEASE_SECONDS
 from .world import Machinery, Platform, eventually
 
 FIRST = ROOT / "manifests" / "releases" / "1.0.0.yaml"
@@ -234,31 +233,6 @@ async def test_a_failed_backup_holds_the_contract_until_it_is_made_again(
     [failed] = await jobs(academy, "backup")
     await academy.cluster.delete(JOB, academy.namespace, failed["metadata"]["name"])  # as the garbage collector does
     await until_runs(academy, "1.1.0")
-
-
-@pytest.mark.parametrize("phase", PHASES)
-async def test_an_operator_killed_at_a_boundary_of_an_upgrade_ends_in_the_same_state(
-    platform: Platform, make_operator: MakeOperator, releases: Path, phase: str
-) -> None:
-    first = make_operator(releases=releases)
-    second = make_operator(releases=releases, lease_duration_seconds=SHORT_LEASE_SECONDS)
-    first.start()
-    await platform.create(version="1.0.0", backup={}, updateStrategy=AT_ONCE)
-    await platform.until_ready()
-    await platform.change(version="1.1.0")
-    reached = [*PHASES[PHASES.index(phase) :], "completed"]
-
-    async def at_phase() -> bool:
-        return upgrade((await platform.get()).get("status") or {}).get("phase") in reached
-
-    await eventually(at_phase, what=f"the phase {phase}", every_seconds=0.02)
-    await first.kill()
-    second.start()
-    status = await until_runs(platform, "1.1.0")
-    assert upgrade(status)["contracted"] is True
-    assert await images(platform) == {"1.1.0"}
-    assert len(await platform.cluster.select(BACKUP, platform.namespace, "")) == 1
-    assert len(await jobs(platform, "contract")) == 1
 
 
 async def test_a_release_installed_first_contracts_at_once_for_nothing_needs_what_was_before(
