@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +20,7 @@ from .people import Person, Platform
 
 INSTANCE = f"app.kubernetes.io/instance={NAME}"
 RESTORE_SECONDS = 15
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def smart_course(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
@@ -280,6 +284,39 @@ def test_people_keep_working_while_the_operator_is_away(
     finally:
         operator.run("scale", "deployment", "--all", "--replicas=1")
     kubectl.wait_ready(NAME)
+
+
+def test_a_namespace_goes_with_all_that_runs_in_it_its_database_dead(kubectl: Kubectl) -> None:
+    kubectl.run("create", "namespace", "case-gone")
+    gone = kubectl.in_namespace("case-gone")
+    gone.apply(smart_course("gone", gone.namespace, route={"host": "gone.localhost"}))
+    gone.wait_ready("gone")
+    gone.run("delete", "pod", "gone-postgres-0", "--force", "--grace-period=0")
+    gone.run("delete", "namespace", gone.namespace, "--timeout=180s", timeout_seconds=200)
+
+
+def test_a_finalizer_that_is_left_without_an_operator_is_taken_out_as_the_runbook_says(
+    other_namespace: Kubectl, operator: Kubectl
+) -> None:
+    other_namespace.apply(smart_course("left", other_namespace.namespace, hibernated=True))
+    asleep = ("--for=condition=Hibernated", "--timeout=120s")
+    other_namespace.run("wait", "smartcourse", "left", *asleep, timeout_seconds=150)
+    operator.run("scale", "deployment", "--all", "--replicas=0")
+    try:
+        eventually(lambda: not operator.list("pods"), timeout_seconds=60, what="the operator to be gone")
+        other_namespace.run("delete", "smartcourse", "left", "--wait=false")
+        held = other_namespace.get("smartcourse", "left")["metadata"]
+        assert held["deletionTimestamp"]
+        assert held["finalizers"] == ["smartcourse.io/operator"]
+        text = (ROOT / "docs/runbooks/terminating.md").read_text(encoding="utf-8")
+        [command] = re.findall(r"^\$ kubectl -n <namespace> (patch smc .*)$", text, re.MULTILINE)
+        other_namespace.run(*shlex.split(command.replace("<name>", "left")))
+        eventually(lambda: not other_namespace.find("smartcourse", "left"), timeout_seconds=60, what="it to go")
+        instance = "app.kubernetes.io/instance=left"
+        eventually(lambda: not other_namespace.list("service", instance), timeout_seconds=120, what="its objects to go")
+        assert other_namespace.list("secret", instance), "what data was made with stays"
+    finally:
+        operator.run("scale", "deployment", "--all", "--replicas=1")
 
 
 def test_traefik_carries_requests_and_asks_the_gateway_about_each_until_the_mode_is_changed_back(

@@ -346,15 +346,20 @@ async def test_a_version_that_cannot_be_run_is_told_and_keeps_nothing_from_being
     await academy.until_ready()
 
 
-async def test_while_paused_nothing_is_changed(academy: Platform) -> None:
+async def test_while_paused_nothing_is_written_whatever_happens(academy: Platform, control_plane: ControlPlane) -> None:
     await academy.change(paused=True)
 
     async def paused() -> bool:
         return (await academy.condition("Paused")).get("status") == "True"
 
     await eventually(paused, what="Paused to be True")
+    before = len(control_plane.operator_requests(WRITES))
     await academy.cluster.delete(BY_NAME["Ingress"], academy.namespace, "academy-gateway")
+    scaled = {"spec": {"replicas": 3}}
+    await academy.cluster.merge(BY_NAME["Deployment"], academy.namespace, "academy-user", scaled)
+    await academy.cluster.delete(SECRET, academy.namespace, "academy-push")
     await asyncio.sleep(4)
+    assert control_plane.operator_requests(WRITES)[before:] == []
     assert await academy.cluster.find(BY_NAME["Ingress"], academy.namespace, "academy-gateway") is None
     await academy.change(paused=False)
     await academy.until_ready()
