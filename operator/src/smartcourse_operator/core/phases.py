@@ -36,7 +36,7 @@ IN_AN_UPGRADE = {**REQUIRES, Phase.GATEWAY: Phase.SERVICES}
 """A new gateway would offer routes that the services do not have yet."""
 WHERE_NOTHING_SERVES = {
     **REQUIRES,
-    **dict.fromkeys((Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE)),
+    **dict.fromkeys((Phase.PROVISION, Phase.MIGRATIONS, Phase.SERVICES, Phase.GATEWAY, Phase.ROUTE, Phase.SEED)),
 }
 """There is nothing to protect, and all begins at once, as with Helm: pods wait in their init containers for databases
 and for the schema."""
