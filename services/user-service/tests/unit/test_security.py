@@ -59,7 +59,12 @@ def forged(*, header: dict[str, Any] | None = None, digest: str = "sha256", **pa
     } | payload
     values = {name: value for name, value in values.items() if value is not ...}
     # By hand: the library refuses to make the worst of them.
-    signed = f"{encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': key_id(SECRET)} | (header or {}))}.{encoded(values)}"
+    return sealed({"alg": "HS256", "typ": "JWT", "kid": key_id(SECRET)} | (header or {}), json.dumps(values), digest)
+
+
+def sealed(header: dict[str, Any], payload: str, digest: str = "sha256") -> str:
+    """The token of this header and these claims, as JSON."""
+    signed = f"{encoded(header)}.{in_base64(payload.encode())}"
     return f"{signed}.{in_base64(hmac.digest(SECRET.get_secret_value().encode(), signed.encode(), digest))}"
 
 
@@ -133,6 +138,15 @@ def test_an_access_token_does_not_refresh() -> None:
 def test_a_claim_that_is_not_as_agreed_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidToken):
         signer().verify_refresh(forged(**change), NOW)
+
+
+@pytest.mark.parametrize("again", ['"role": "admin"', '"sub": "7"', '"exp": 4102444800'])
+def test_a_claim_stated_twice_is_refused(again: str) -> None:
+    header, payload = jwt.get_unverified_header(forged()), forged().split(".")[1]
+    claims_once = base64.urlsafe_b64decode(payload + "==").decode()
+    assert signer().verify_refresh(sealed(header, claims_once), NOW).user_id == 7
+    with pytest.raises(InvalidToken, match="twice"):
+        signer().verify_refresh(sealed(header, f"{claims_once[:-1]}, {again}}}"), NOW)
 
 
 @pytest.mark.parametrize(
