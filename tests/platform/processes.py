@@ -1,4 +1,4 @@
-"""The platform as its pods run it, but as processes on loopback: nginx and its decisions, three services."""
+"""The platform as its pods run it, but as processes on loopback: two gateways (nginx and decisions), three services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from shared.testing.processes import Process, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("user", "course", "notification")
-PROCESSES = (*SERVICES, "decision", "nginx")
+GATEWAYS = {"nginx": "decision", "nginx-2": "decision-2"}
+"""Those that carry, each with the one that decides for it."""
+PROCESSES = (*SERVICES, *GATEWAYS.values(), *GATEWAYS)
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,18 @@ class RunningPlatform:
         self.jwt_key = secrets.token_hex(32)
         self._folder, self._stores, self._extra = folder, stores, extra
         self._identity_key = secrets.token_hex(32)
-        self._ports = {name: free_port() for name in (*SERVICES, "nginx")}
+        self._ports = {name: free_port() for name in (*SERVICES, *GATEWAYS)}
         self._metrics_ports = {name: free_port() for name in PROCESSES}
         self._processes: dict[str, Process] = {}
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._ports['nginx']}"
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        """Of each gateway."""
+        return [f"http://127.0.0.1:{self._ports[name]}" for name in GATEWAYS]
 
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")
@@ -57,12 +64,14 @@ class RunningPlatform:
         for name in SERVICES:
             server = ["-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--workers", "1", "--no-ws"]
             self._run(name, *server, "--port", str(self._ports[name]), f"{name}_service.main:app")
-        self._run("decision", "-m", "api_gateway.decision")
-        self._run("nginx", "-m", "api_gateway.nginx")
+        for carrying, deciding in GATEWAYS.items():
+            self._run(deciding, "-m", "api_gateway.decision")
+            self._run(carrying, "-m", "api_gateway.nginx")
         for name in SERVICES:  # in this order a failure shows the log of what failed
             self._wait(name, self._ports[name], "/health/ready")
-        self._wait("decision", self._metrics_ports["decision"], "/health/ready")
-        self._wait("nginx", self._ports["nginx"], "/health")
+        for carrying, deciding in GATEWAYS.items():
+            self._wait(deciding, self._metrics_ports[deciding], "/health/ready")
+            self._wait(carrying, self._ports[carrying], "/health")
 
     def close(self) -> None:
         for process in reversed(self._processes.values()):
@@ -95,6 +104,7 @@ class RunningPlatform:
     def _environment(self, name: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
         urls = {f"{each.upper()}_SERVICE_URL": f"http://127.0.0.1:{self._ports[each]}" for each in SERVICES}
+        carrying = next((pair[0] for pair in GATEWAYS.items() if name in pair), "nginx")
         own = {
             "METRICS_PORT": str(self._metrics_ports[name]),
             "REDIS_URL": self._stores.redis,
@@ -102,9 +112,9 @@ class RunningPlatform:
             "DATABASE_URL": self._stores.databases.get(name, ""),
             "JWT_SECRET_KEY": self.jwt_key,
             "GATEWAY_IDENTITY_KEY": self._identity_key,
-            "GATEWAY_RUN_DIR": str(self._folder / "gateway"),
+            "GATEWAY_RUN_DIR": str(self._folder / f"run-{carrying}"),
             "GATEWAY_ROUTES_DIR": str(self._folder / "routes"),
-            "GATEWAY_LISTEN": f"127.0.0.1:{self._ports['nginx']}",
+            "GATEWAY_LISTEN": f"127.0.0.1:{self._ports[carrying]}",
             "NGINX_WORKERS": "1",
             "PUBLIC_URL": self.url,
             "SERVICE_NAME": f"{name}-service" if name in SERVICES else "api-gateway",

@@ -48,6 +48,31 @@ def test_a_token_that_is_no_good_is_refused_wherever_tokens_are_looked_at(platfo
             problem(platform.client.request(operation.method, operation.unused_path, headers=sent), 401)
 
 
+def test_a_refresh_token_that_was_given_out_opens_nothing(platform: Platform) -> None:
+    person = platform.new_student()
+    sent = {"Authorization": f"Bearer {person.tokens['refresh_token']}"}
+    for operation in (each for each in OPERATIONS if each.reads_token):
+        problem(platform.client.request(operation.method, operation.unused_path, headers=sent), 401)
+    assert person.refresh().status_code == 200, "what it is for it still did"
+
+
+def test_no_service_takes_another_method_from_a_query_or_form(platform: Platform, world: World) -> None:
+    """Each is told a method that its path does not have: who believed it would answer 405."""
+    declared: dict[str, set[str]] = {}
+    for operation in OPERATIONS:
+        declared.setdefault(operation.path, set()).add(operation.method)
+    for operation in sorted(OPERATIONS, key=lambda each: each.label == LAST):
+        for method in sorted({each.upper() for each in METHODS} - declared[operation.path]):
+            told = dict.fromkeys(("_method", "method", "_http_method", "X-HTTP-Method-Override"), method)
+            form = told if operation.method != "GET" else None
+            answer = platform.client.request(
+                operation.method, operation.unused_path, params=told, data=form, headers=world.headers("admin")
+            )
+            assert answer.status_code < 500, operation.label
+            assert answer.status_code != 405, operation.label
+    world.log_in_again("admin")
+
+
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(platform: Platform, world: World) -> None:
     declared: dict[str, set[str]] = {}
     for operation in OPERATIONS:
