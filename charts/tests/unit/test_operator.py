@@ -48,6 +48,16 @@ def test_other_releases_start_the_operator_anew_and_none_leave_no_trace(
     assert one["metadata"]["annotations"] != other["metadata"]["annotations"]
 
 
+def test_the_operator_is_not_root_and_cannot_write_or_gain_anything(helm: Helm, charts: Path, tmp_path: Path) -> None:
+    pod = rendered(helm, charts, {}, tmp_path)["Deployment"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        }  # fmt: skip
+
+
 def test_a_release_without_images_is_refused(helm: Helm, charts: Path) -> None:
     done = helm("template", "operator", str(charts / "smartcourse-operator"), "--set-json", 'releases={"1.1.0":{}}')
     assert done.returncode != 0
