@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -113,6 +114,47 @@ def test_no_door_lets_pages_of_an_origin_in_that_nobody_listed(doors: Gateway, d
     ]
     assert [answer.status_code for answer in answers[:3]] == [200, 200, 401]
     assert not {name for answer in answers for name in answer.headers if name.startswith("access-control-")}
+
+
+@pytest.mark.parametrize("door", ["traefik", "envoy"])
+def test_no_answer_behind_a_data_plane_is_of_another_kind_than_it_says(doors: Gateway, door: str) -> None:
+    """Of the security headers this one is ours there; what a service says itself of its files arrives."""
+    client = doors.behind(door).client
+    answers = [
+        client.get("/api/courses"),
+        client.get("/api/courses", params={"status": "500"}),
+        client.get("/api/courses", params={"own-headers": "1"}),
+        client.get("/api/me"),
+        client.get("/api/courses/nothing/else"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 500, 200, 401, 404]
+    assert [answer.headers.get_list("x-content-type-options") for answer in answers] == [["nosniff"]] * len(answers)
+    assert not {"x-powered-by", "x-accel-redirect"} & {name for answer in answers for name in answer.headers}
+    own = {"content-security-policy": "sandbox", "content-disposition": 'attachment; filename="a"'}
+    assert {name: answers[2].headers.get_list(name) for name in own} == {name: [value] for name, value in own.items()}
+
+
+@pytest.mark.parametrize("door", ["traefik", "envoy"])
+def test_a_head_or_target_that_is_too_large_is_refused_by_a_data_plane(doors: Gateway, door: str) -> None:
+    """Each has a limit of its own, a mebibyte at most."""
+    gateway, large = doors.behind(door), b"x" * 1_200_000
+    for head in (b"GET /api/courses HTTP/1.1\r\nX-Large: " + large, b"GET /api/courses?" + large + b" HTTP/1.1"):
+        answer = gateway.raw(head + b"\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert answer.split(b" ", 2)[1] in (b"414", b"431"), answer[:200]
+    assert gateway.client.get("/api/courses").status_code == 200
+
+
+def test_clients_that_are_slow_to_ask_are_given_up_by_envoy_and_hold_up_nobody(doors: Gateway) -> None:
+    """Traefik's time-outs are its entry points' own, which nothing of ours configures."""
+    gateway = doors.behind("envoy")
+    with contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", gateway.port)
+        slow = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(30)]
+        for connection in slow:
+            connection.sendall(b"GET /api/courses HTTP/1.1\r\nHost: a\r\n")
+        assert gateway.client.get("/api/courses").status_code == 200
+        answers = [connection.recv(65536) for connection in slow]
+    assert {answer.split(b"\r\n", 1)[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
 
 
 @pytest.mark.parametrize("door", ["traefik", "envoy"])

@@ -148,6 +148,13 @@ MUTATIONS = {
         ACCESS + "test_identity_headers_of_a_client_never_arrive",
         doors="traefik",
     ),
+    "slow heads, at a data plane": Mutation(
+        "api_gateway/data_plane/envoy.py",
+        '"request_headers_timeout": "10s",',
+        "",
+        INTEGRATION + "test_doors.py::test_clients_that_are_slow_to_ask_are_given_up_by_envoy_and_hold_up_nobody",
+        doors="envoy",
+    ),
     "a service's word on other origins": Mutation(
         DATA_PLANE,
         '"Access-Control-Allow-Origin", ',

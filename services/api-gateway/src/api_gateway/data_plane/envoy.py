@@ -50,6 +50,7 @@ def configuration(
         "use_remote_address": True,  # and so what clients say about addresses is not believed
         "xff_num_trusted_hops": proxies,
         "preserve_external_request_id": True,
+        "request_headers_timeout": "10s",  # as nginx has it; Envoy by itself waits for ever
         "normalize_path": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
