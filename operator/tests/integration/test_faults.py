@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 from prometheus_client import Counter
 
 from shared.testing.controlplane import OPERATOR_USER, ControlPlane
@@ -15,9 +18,12 @@ from shared.testing.processes import free_port
 from smartcourse_operator.adapters.metrics import API_REQUESTS, RECONCILES
 from smartcourse_operator.core.objects import DEPLOYMENT
 
-from .conftest import Gateways, MakeOperator, Runner, operators
+from .conftest import ROOT, Gateways, MakeOperator, Runner, operators
+from .test_killing import Door, Life, door
 from .test_restarting import holder
 from .world import Platform, eventually
+
+__all__ = ["door"]
 
 FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1"
 
@@ -198,3 +204,23 @@ async def is_refused(control_plane: ControlPlane) -> bool:
 def value(counter: Counter) -> float:
     [metric] = counter.collect()
     return metric.samples[0].value
+
+
+async def test_where_the_api_server_fails_now_and_then_all_is_done_in_the_end(
+    door: Door, platform: Platform, tmp_path: Path
+) -> None:
+    """Of the first requests every third is answered with 500; those of the Lease are not."""
+    asked, failed = itertools.count(1), list[str]()
+
+    def fails(request: web.Request) -> bool:
+        if "/leases" in request.path or len(failed) == 30 or next(asked) % 3:
+            return False
+        failed.append(request.path)
+        return True
+
+    life = Life(door, platform, tmp_path, ROOT / "manifests" / "releases")
+    life.start()
+    await platform.create()
+    door.fails = fails
+    await platform.until_ready()
+    assert len(failed) == 30

@@ -65,6 +65,8 @@ class Door:
 
     plane: ControlPlane
     port: int = field(default_factory=free_port)
+    fails: Callable[[web.Request], bool] = lambda _: False
+    """Whether a request is answered with 500 in place of being passed on."""
     boundary: Boundary = lambda _: None
     is_passed_on: bool = False
     """Whether the API server has done what was asked when the one who asked is killed."""
@@ -74,6 +76,9 @@ class Door:
 
     async def carry(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
+        if self.fails(request):
+            failure = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError"}
+            return web.json_response({**failure, "code": 500}, status=500)
         name = self._boundary_of(request, body)
         if name and not self.is_passed_on:
             return self._kill(request, name)
