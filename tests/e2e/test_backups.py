@@ -126,3 +126,21 @@ def test_a_restore_into_the_same_smartcourse_takes_back_what_was_done_since(
         assert first.log_in(early.email, early.password).id == early.id
         refused = client.post("/api/auth/login", json={"email": late.email, "password": late.password})
         assert refused.status_code == 401
+
+
+def test_a_schedule_makes_backups_and_keeps_as_many_as_it_says(other_namespace: Kubectl) -> None:
+    kubectl = other_namespace
+    every_minute = {"schedule": "* * * * *", "keep": 1, "verify": False}
+    kubectl.apply(smart_course("first", kubectl.namespace, route={"host": "often.localhost"}, backup=every_minute))
+    kubectl.wait_ready("first")
+
+    def completed() -> set[str]:
+        found = kubectl.list("smcb")
+        return {one["metadata"]["name"] for one in found if one.get("status", {}).get("phase") == "Completed"}
+
+    eventually(completed, timeout_seconds=240, what="a scheduled backup")
+    oldest = min(completed())
+    eventually(lambda: completed() and oldest not in completed(), timeout_seconds=240, what="the oldest to make room")
+    assert len(completed()) <= 2, "one that is kept, and one that was made since"
+    told = kubectl.get("smartcourse", "first")["status"]["backup"]
+    assert told["lastCompletedAt"]

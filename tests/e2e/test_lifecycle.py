@@ -20,6 +20,7 @@ from .people import Person, Platform
 
 INSTANCE = f"app.kubernetes.io/instance={NAME}"
 RESTORE_SECONDS = 15
+NOWHERE = "registry.invalid/nothing:1"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -273,6 +274,24 @@ def test_an_operator_killed_again_and_again_while_installing_ends_in_the_same_st
     assert len(titles) == len(set(titles)) == 3, "demo data is there once"
 
 
+def test_every_container_is_somebody_elses_than_root_and_cannot_write_to_its_image(
+    platform: Platform, kubectl: Kubectl, operator: Kubectl
+) -> None:
+    asked: set[str] = set()
+    for namespace, selector in ((kubectl, INSTANCE), (operator, "")):
+        for pod in namespace.list("pods", selector):
+            if pod["status"]["phase"] != "Running" or "deletionTimestamp" in pod["metadata"]:
+                continue
+            for container in pod["spec"]["containers"]:
+                words = ("sh", "-c", "id -u; touch /of-mine /usr/of-mine 2>&1 || true")
+                told = namespace.run("exec", pod["metadata"]["name"], "-c", container["name"], "--", *words)
+                user, *refusals = told.splitlines()
+                assert int(user) > 0, container["name"]
+                assert [line.rpartition(": ")[2] for line in refusals] == ["Read-only file system"] * 2, told
+                asked.add(container["name"])
+    assert asked >= {"postgres", "mongodb", "redis", "user", "course", "notification", "operator"}
+
+
 def test_people_keep_working_while_the_operator_is_away(
     platform: Platform, kubectl: Kubectl, operator: Kubectl, student: Person
 ) -> None:
@@ -291,7 +310,11 @@ def test_a_namespace_goes_with_all_that_runs_in_it_its_database_dead(kubectl: Ku
     gone = kubectl.in_namespace("case-gone")
     gone.apply(smart_course("gone", gone.namespace, route={"host": "gone.localhost"}))
     gone.wait_ready("gone")
-    gone.run("delete", "pod", "gone-postgres-0", "--force", "--grace-period=0")
+    gone.merge("smartcourse", "gone", {"spec": {"images": {"postgres": NOWHERE}}})
+    eventually(
+        lambda: "ImagePull" in gone.condition("gone", "DatabasesReady").get("reason", ""),
+        timeout_seconds=180, what=lambda: f"the database to be dead: {gone.condition('gone', 'DatabasesReady')}",
+    )  # fmt: skip
     gone.run("delete", "namespace", gone.namespace, "--timeout=180s", timeout_seconds=200)
 
 

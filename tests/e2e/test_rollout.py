@@ -174,3 +174,25 @@ async def test_a_limit_is_exact_over_two_gateways(platform: Platform, kubectl: K
     asked = f'"user_id":"{student.id}"'
     carried = [kubectl.run("logs", pod, "--container=nginx", "--since=2m").count(asked) for pod in pods(kubectl)]
     assert min(carried) > 10, "one gateway carried them all: it proves nothing"
+
+
+@pytest.mark.parametrize(("component", "condition"), [("user", "SchemaMigrated"), ("gateway", "ServicesReady")])
+def test_an_image_that_cannot_be_pulled_is_told_and_what_ran_before_serves(
+    platform: Platform, kubectl: Kubectl, base_url: str, component: str, condition: str
+) -> None:
+    """A service's migrations are run from its image, before its pods are."""
+
+    def told() -> bool:
+        found = kubectl.condition(NAME, condition)
+        return "ImagePull" in found.get("reason", "") and f"{NAME}-{component}" in found["message"]
+
+    with asking(platform, base_url) as seen:
+        try:
+            kubectl.merge("smartcourse", NAME, {"spec": {"images": {component: "registry.invalid/nothing:1"}}})
+            eventually(told, timeout_seconds=180, what=lambda: f"told: {kubectl.condition(NAME, condition)}")
+            time.sleep(10)
+        finally:
+            kubectl.merge("smartcourse", NAME, {"spec": {"images": {component: None}}})
+        kubectl.wait_ready(NAME)
+    assert seen.answers[200] > 100
+    assert seen.failed == {}
