@@ -58,7 +58,7 @@ class Board:
         return cls(by_phase, requires=IN_AN_UPGRADE if is_upgrade else REQUIRES)
 
     def note_serving(self, live: Iterable[Reference]) -> None:
-        """Choose what waits for what by whether any service runs: `live` is what there is."""
+        """Choose what waits for what by whether there is any service yet: `live` is what there is."""
         serves = any(one.kind == DEPLOYMENT.kind for one in live)
         if not serves and self.requires is REQUIRES:
             self.requires = WHERE_NOTHING_SERVES
