@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 OPERATOR_NAMESPACE = "smartcourse-system"
+NOWHERE = "registry.invalid/nothing:1"
+"""An image that cannot be pulled."""
 
 
 class KubectlError(AssertionError):

@@ -15,12 +15,11 @@ import httpx
 import pytest
 
 from .conftest import NAME, NAMESPACE
-from .kubernetes import OPERATOR_NAMESPACE, Kubectl, KubectlError, eventually
+from .kubernetes import NOWHERE, OPERATOR_NAMESPACE, Kubectl, KubectlError, eventually
 from .people import Person, Platform
 
 INSTANCE = f"app.kubernetes.io/instance={NAME}"
 RESTORE_SECONDS = 15
-NOWHERE = "registry.invalid/nothing:1"
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from .conftest import NAME
-from .kubernetes import Kubectl, eventually
+from .kubernetes import NOWHERE, Kubectl, eventually
 from .people import Person, Platform
 
 PEOPLE = 4
@@ -188,7 +188,7 @@ def test_an_image_that_cannot_be_pulled_is_told_and_what_ran_before_serves(
 
     with asking(platform, base_url) as seen:
         try:
-            kubectl.merge("smartcourse", NAME, {"spec": {"images": {component: "registry.invalid/nothing:1"}}})
+            kubectl.merge("smartcourse", NAME, {"spec": {"images": {component: NOWHERE}}})
             eventually(told, timeout_seconds=180, what=lambda: f"told: {kubectl.condition(NAME, condition)}")
             time.sleep(10)
         finally:

@@ -49,6 +49,19 @@ class Stores:
         }
         return Settings(**chosen)
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the program, run as a Job runs it, is told by."""
+        return {
+            **os.environ,
+            "POSTGRES_ADMIN_URL": self.database.admin_url,
+            "MONGODB_ADMIN_URL": self.mongo.admin_url,
+            "DATABASE": self.database.name,
+            "BACKUP_SOURCE": "here/academy",
+            "SCRATCH": str(self.root / "scratch"),
+            "RESULT": str(self.root / "result"),
+            **more,
+        }
+
     async def sql(self, statement: str, *arguments: Any) -> Any:
         connection = await asyncpg.connect(self.database.admin_url)
         try:

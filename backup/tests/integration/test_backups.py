@@ -223,16 +223,7 @@ async def test_another_password_is_told_and_makes_no_second_repository(
 
 
 async def test_the_program_tells_its_result_and_no_secret_in_its_arguments(stores: Stores) -> None:
-    environment = {
-        **os.environ,
-        "POSTGRES_ADMIN_URL": stores.database.admin_url,
-        "MONGODB_ADMIN_URL": stores.mongo.admin_url,
-        "DATABASE": stores.database.name,
-        "BACKUP_NAME": "by-program",
-        "BACKUP_SOURCE": "here/academy",
-        "SCRATCH": str(stores.root / "scratch"),
-        "RESULT": str(stores.root / "result"),
-    }
+    environment = stores.environment(BACKUP_NAME="by-program")
     command = [sys.executable, "-m", "smartcourse_backup", "backup"]
     done = await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, check=False

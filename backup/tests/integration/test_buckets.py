@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from shared.testing.processes import Process, free_port
 from smartcourse_backup import work
 from smartcourse_backup.repository import RepositoryError
 
@@ -32,21 +31,9 @@ class Bucket:
     folder: Path
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the S3 server ended"
-        with socket.socket() as trying:
-            if trying.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("the S3 server did not answer")
+def answers(port: int) -> bool:
+    with socket.socket() as trying:
+        return trying.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -57,16 +44,13 @@ def bucket(root: Path) -> Iterator[Bucket]:
     )
     made.folder.mkdir(parents=True)
     keys = {"ROOT_ACCESS_KEY": made.access_key, "ROOT_SECRET_KEY": made.secret_key}
-    server = subprocess.Popen(
-        [os.environ["VERSITYGW"], "--port", f"127.0.0.1:{port}", "posix", str(made.folder.parent)],
-        env=os.environ | keys, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    command = [os.environ["VERSITYGW"], "--port", f"127.0.0.1:{port}", "posix", str(made.folder.parent)]
+    server = Process(command, log=root / "s3.log", environment=os.environ | keys)
+    server.wait_until(lambda: answers(port))
     try:
-        wait_for(port, server)
         yield made
     finally:
-        server.terminate()
-        server.wait(30)
+        server.stop()
 
 
 @pytest.fixture

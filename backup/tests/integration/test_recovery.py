@@ -280,17 +280,7 @@ async def eventually(holds: Any) -> None:
 
 
 async def test_an_archiver_that_is_killed_leaves_nothing_half_and_the_next_one_goes_on(stores: Stores) -> None:
-    environment = {
-        **os.environ,
-        "POSTGRES_ADMIN_URL": stores.database.admin_url,
-        "MONGODB_ADMIN_URL": stores.mongo.admin_url,
-        "DATABASE": stores.database.name,
-        "BACKUP_SOURCE": "here/academy",
-        "ARCHIVE_INTERVAL_SECONDS": "0.01",
-        "SPOOL": str(stores.root / "spool"),
-        "SCRATCH": str(stores.root / "scratch"),
-        "RESULT": str(stores.root / "result"),
-    }
+    environment = stores.environment(ARCHIVE_INTERVAL_SECONDS="0.01", SPOOL=str(stores.root / "spool"))
     bases: set[str] = set()
     for number in range(3):
         known = set(await snapshots(stores)) if number else set()

@@ -140,6 +140,13 @@ class Runner:
         self._operator = Operator(self.settings, probe=self.gateways)
         self._task = asyncio.create_task(self._operator.run(self._stop))
 
+    async def install(self, platform: Platform, **spec: Any) -> None:
+        """Bring a platform about and end: nobody looks after it then."""
+        self.start()
+        await platform.create(**spec)
+        await platform.until_ready()
+        await self.stop()
+
     @property
     def has_ended(self) -> bool:
         return self._task is None or self._task.done()

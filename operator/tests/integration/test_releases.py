@@ -117,11 +117,7 @@ async def knows(platform: Platform, version: str) -> None:
 async def test_an_operator_of_another_version_restarts_nothing_until_it_is_asked_for_its_release(
     platform: Platform, make_operator: MakeOperator, control_plane: ControlPlane, changed: Path, releases: Path
 ) -> None:
-    first = make_operator()
-    first.start()
-    await platform.create(updateStrategy=NO_BACKUP)
-    await platform.until_ready()
-    await first.stop()
+    await make_operator().install(platform, updateStrategy=NO_BACKUP)
     before, writes = await generations(platform), len(written(control_plane, platform))
 
     make_operator(chart=changed, releases=releases).start()
@@ -147,11 +143,7 @@ async def test_an_operator_of_another_version_restarts_nothing_until_it_is_asked
 async def test_a_release_whose_charts_are_not_there_is_told_and_what_runs_is_left_alone(
     platform: Platform, make_operator: MakeOperator, control_plane: ControlPlane, changed: Path, releases: Path
 ) -> None:
-    first = make_operator()
-    first.start()
-    await platform.create()
-    await platform.until_ready()
-    await first.stop()
+    await make_operator().install(platform)
     before = await generations(platform)
     shutil.rmtree(releases / "charts")
     second = make_operator(chart=changed, releases=releases)
@@ -170,11 +162,7 @@ async def lose_status(platform: Platform) -> None:
 async def test_a_release_that_the_status_does_not_tell_is_that_of_the_gateways_image(
     platform: Platform, make_operator: MakeOperator, changed: Path, releases: Path
 ) -> None:
-    first = make_operator()
-    first.start()
-    await platform.create()
-    await platform.until_ready()
-    await first.stop()
+    await make_operator().install(platform)
     before = await generations(platform)
     await lose_status(platform)
     second = make_operator(chart=changed, releases=releases)

@@ -28,11 +28,7 @@ def essence(children: list[Document]) -> set[tuple[str, str]]:
 async def test_what_changed_while_the_operator_was_away_is_applied_on_its_return(
     make_operator: MakeOperator, platform: Platform
 ) -> None:
-    first = make_operator()
-    first.start()
-    await platform.create()
-    await platform.until_ready()
-    await first.stop()
+    await make_operator().install(platform)
     await platform.change(services={"course": {"replicas": 2}})
     make_operator().start()
     await platform.until_ready()
@@ -44,11 +40,7 @@ async def test_what_changed_while_the_operator_was_away_is_applied_on_its_return
 async def test_an_edit_of_what_excludes_another_field_does_not_block_a_rollout(
     make_operator: MakeOperator, platform: Platform
 ) -> None:
-    first = make_operator()
-    first.start()
-    await platform.create()
-    await platform.until_ready()
-    await first.stop()
+    await make_operator().install(platform)
     path = "/spec/template/spec/volumes/0"
     edit: list[Document] = [
         {"op": "remove", "path": f"{path}/emptyDir"},

@@ -11,7 +11,7 @@ import yaml
 from shared.testing.controlplane import ControlPlane
 from smartcourse_operator.core.objects import BACKUP, DEPLOYMENT, JOB, Document
 
-from .conftest import ROOT, MakeOperator
+from .conftest import ROOT, MakeOperator, Runner
 from .test_repairing import WRITES
 from .world import Machinery, Platform, eventually
 
@@ -188,14 +188,19 @@ async def test_afterwards_going_back_is_refused_with_the_way_out(academy: Platfo
     await academy.until_ready()
 
 
-async def test_without_backups_the_schema_is_not_contracted_and_it_says_what_to_do(
-    platform: Platform, make_operator: MakeOperator, releases: Path
-) -> None:
-    make_operator(releases=releases).start()
+async def at_a_backup_that_cannot_be_made(platform: Platform, runner: Runner) -> Document:
+    """Go to 1.1.0 as far as it gets without `spec.backup`; return what is told of that."""
+    runner.start()
     await platform.create(version="1.0.0", updateStrategy=AT_ONCE)
     await platform.until_ready()
     await platform.change(version="1.1.0")
-    told = await until_told(platform, "BackupNeeded")
+    return await until_told(platform, "BackupNeeded")
+
+
+async def test_without_backups_the_schema_is_not_contracted_and_it_says_what_to_do(
+    platform: Platform, make_operator: MakeOperator, releases: Path
+) -> None:
+    told = await at_a_backup_that_cannot_be_made(platform, make_operator(releases=releases))
     assert "set spec.backup, or spec.updateStrategy.backup to false" in told["message"]
     assert (await platform.until_ready())["status"]["version"] == "1.1.0", "it serves meanwhile"
     assert not await jobs(platform, "contract")
@@ -206,11 +211,7 @@ async def test_without_backups_the_schema_is_not_contracted_and_it_says_what_to_
 async def test_no_backup_is_asked_for_while_it_sleeps_in_the_middle_of_an_upgrade(
     platform: Platform, make_operator: MakeOperator, releases: Path
 ) -> None:
-    make_operator(releases=releases).start()
-    await platform.create(version="1.0.0", updateStrategy=AT_ONCE)
-    await platform.until_ready()
-    await platform.change(version="1.1.0")
-    await until_told(platform, "BackupNeeded")
+    await at_a_backup_that_cannot_be_made(platform, make_operator(releases=releases))
     await platform.change(hibernated=True, backup={})
     await platform.until(lambda status: status.get("phase") == "hibernated", "hibernated")
     assert not await platform.cluster.select(BACKUP, platform.namespace, "")
